@@ -1,0 +1,1 @@
+//! What several benches need. It holds no measurements.

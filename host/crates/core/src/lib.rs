@@ -1,0 +1,23 @@
+//! The vocabulary of the node host: packets, audio, nodes, runtimes, manifests, graphs and errors.
+//!
+//! It deliberately knows no thread, clock, file, wasmtime or interpreter: every other crate depends on it,
+//! so what it names is what the whole house can talk about.
+#![forbid(unsafe_code)]
+
+pub mod audio;
+pub mod descriptor;
+pub mod error;
+pub mod manifest;
+pub mod node;
+pub mod packet;
+pub mod runtime;
+pub mod tensor;
+
+pub use audio::{AudioBuffer, AudioError, AudioSpec, SampleFormat};
+pub use descriptor::{NodeDescriptor, PayloadKind, PortSpec};
+pub use error::{ErrorKind, NodeError, Operation};
+pub use manifest::{Manifest, ManifestError, ManifestErrors, NodeManifest, RuntimeHint};
+pub use node::{Node, Outputs, Port};
+pub use packet::{Opaque, Packet, Payload};
+pub use runtime::{Runtime, RuntimeKind};
+pub use tensor::{DType, Tensor, TensorError};

@@ -1,0 +1,128 @@
+//! The one trait that every node of every runtime implements, and where it puts what it produces.
+
+use crate::error::NodeError;
+use crate::packet::Packet;
+
+/// A port number: the index into the descriptor's inputs or outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(pub u16);
+
+impl Port {
+    /// The first port; the only one of most nodes.
+    pub const FIRST: Self = Self(0);
+}
+
+/// A running node. All verbs are synchronous and are called from one thread at a time, in the order
+/// `initialize`, any number of `process`, `flush`, `cleanup`.
+pub trait Node: Send {
+    /// Called once before the first packet, on the thread that will call `process`. Load models here.
+    ///
+    /// # Errors
+    /// Ends the pipeline before any packet was taken.
+    fn initialize(&mut self) -> Result<(), NodeError> {
+        Ok(())
+    }
+
+    /// Takes one packet and pushes any number of packets (none is a filter).
+    ///
+    /// # Errors
+    /// Ends the pipeline unless a policy says otherwise. `ErrorKind::Transient` promises that the node's
+    /// state is as it was before the call.
+    fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError>;
+
+    /// Called once at the end of the stream, after the last packet of every input.
+    ///
+    /// # Errors
+    /// Ends the pipeline as a failed one.
+    fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
+        let _ = out;
+        Ok(())
+    }
+
+    /// Always the last call, also after an error or a cancellation. Must not fail.
+    fn cleanup(&mut self) {}
+}
+
+/// Where a node puts the packets it produces. The engine keeps one per node and reuses it, so a push in steady
+/// state does not allocate.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    packets: Vec<(Port, Packet)>,
+    connected: Connected,
+}
+
+/// Which output ports somebody listens to: bit n is port n; ports past 63 count as connected.
+#[derive(Clone, Copy, Debug)]
+struct Connected(u64);
+
+impl Default for Connected {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
+
+impl Outputs {
+    /// An empty collector whose every port counts as connected.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty collector to which only `ports` are connected.
+    #[must_use]
+    pub fn connected_to(ports: impl IntoIterator<Item = Port>) -> Self {
+        let bits = ports.into_iter().filter(|port| port.0 < 64).fold(0, |bits, port| bits | 1 << port.0);
+        Self { packets: Vec::new(), connected: Connected(bits) }
+    }
+
+    /// True when somebody listens to `port`; a node may skip the work for a port that nobody reads.
+    #[must_use]
+    pub fn is_connected(&self, port: Port) -> bool {
+        port.0 >= 64 || self.connected.0 >> port.0 & 1 == 1
+    }
+
+    /// Emits `packet` on the first output port.
+    pub fn push(&mut self, packet: Packet) {
+        self.push_to(Port::FIRST, packet);
+    }
+
+    /// Emits `packet` on `port`. Packets for a port that nobody reads are dropped here.
+    pub fn push_to(&mut self, port: Port, packet: Packet) {
+        if self.is_connected(port) {
+            self.packets.push((port, packet));
+        }
+    }
+
+    /// Takes the packets in the order they were pushed, keeping the storage.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, (Port, Packet)> {
+        self.packets.drain(..)
+    }
+
+    /// How many packets wait to be taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// True when no packet waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_for_a_port_nobody_reads_are_dropped() {
+        let mut out = Outputs::connected_to([Port(1)]);
+        out.push(Packet::new(0, "unread"));
+        out.push_to(Port(1), Packet::new(1, "read"));
+        assert!(!out.is_connected(Port(0)) && out.is_connected(Port(1)) && out.is_connected(Port(70)));
+        let taken: Vec<_> = out.drain().map(|(port, packet)| (port, packet.pts_ns)).collect();
+        assert_eq!(taken, [(Port(1), 1)]);
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! Tensors: a shape, an element type and row-major little-endian bytes. No arithmetic.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The element type of a tensor, by its numpy name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum DType {
+    Bool,
+    Uint8,
+    Int8,
+    Uint16,
+    Int16,
+    Uint32,
+    Int32,
+    Uint64,
+    Int64,
+    Float16,
+    Float32,
+    Float64,
+}
+
+impl DType {
+    /// Bytes of one element.
+    #[must_use]
+    pub const fn bytes_per_element(self) -> usize {
+        match self {
+            Self::Bool | Self::Uint8 | Self::Int8 => 1,
+            Self::Uint16 | Self::Int16 | Self::Float16 => 2,
+            Self::Uint32 | Self::Int32 | Self::Float32 => 4,
+            Self::Uint64 | Self::Int64 | Self::Float64 => 8,
+        }
+    }
+
+    /// The numpy name, for example `float32`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Uint8 => "uint8",
+            Self::Int8 => "int8",
+            Self::Uint16 => "uint16",
+            Self::Int16 => "int16",
+            Self::Uint32 => "uint32",
+            Self::Int32 => "int32",
+            Self::Uint64 => "uint64",
+            Self::Int64 => "int64",
+            Self::Float16 => "float16",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+        }
+    }
+
+    /// The element type of that numpy name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        use DType::{
+            Bool, Float16, Float32, Float64, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64,
+        };
+        [Bool, Uint8, Int8, Uint16, Int16, Uint32, Int32, Uint64, Int64, Float16, Float32, Float64]
+            .into_iter()
+            .find(|dtype| dtype.name() == name)
+    }
+}
+
+/// The data's length does not fit the shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes do not fill a {} tensor of shape {shape:?}", dtype.name())]
+pub struct TensorError {
+    dtype: DType,
+    shape: Vec<usize>,
+    bytes: usize,
+}
+
+/// An n-dimensional array in row-major (C) order. Cloning shares the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    dtype: DType,
+    shape: Arc<[usize]>,
+    data: Bytes,
+}
+
+impl Tensor {
+    /// Takes row-major little-endian `data` without copying it. An empty shape is a scalar.
+    ///
+    /// # Errors
+    /// When the length of `data` is not the product of `shape` times the element size.
+    pub fn new(dtype: DType, shape: &[usize], data: Bytes) -> Result<Self, TensorError> {
+        let needed =
+            shape.iter().try_fold(dtype.bytes_per_element(), |bytes, &extent| bytes.checked_mul(extent));
+        if needed == Some(data.len()) {
+            Ok(Self { dtype, shape: shape.into(), data })
+        } else {
+            Err(TensorError { dtype, shape: shape.to_vec(), bytes: data.len() })
+        }
+    }
+
+    /// The element type.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The extents, outermost first.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Row-major little-endian elements.
+    #[must_use]
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_must_fill_the_shape_exactly() {
+        assert!(Tensor::new(DType::Float32, &[2, 3], Bytes::from(vec![0; 24])).is_ok());
+        assert!(Tensor::new(DType::Float32, &[], Bytes::from(vec![0; 4])).is_ok());
+        let error = Tensor::new(DType::Int16, &[5], Bytes::from(vec![0; 9])).unwrap_err();
+        assert_eq!(error.to_string(), "9 bytes do not fill a int16 tensor of shape [5]");
+        assert!(Tensor::new(DType::Uint8, &[usize::MAX, 2], Bytes::new()).is_err());
+    }
+
+    #[test]
+    fn every_dtype_is_found_by_its_name() {
+        for dtype in [DType::Bool, DType::Float16, DType::Uint64] {
+            assert_eq!(DType::from_name(dtype.name()), Some(dtype));
+        }
+        assert_eq!(DType::from_name("complex64"), None);
+    }
+}
