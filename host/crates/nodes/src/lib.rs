@@ -1,1 +1,15 @@
-//! placeholder
+//! The native nodes: arithmetic and audio, compiled into the host.
+//!
+//! One file holds one node; `register.rs` lists them; [`NativeRuntime`] creates them by name. A node here knows
+//! packets and samples only: no file, no clock, no thread, no other runtime.
+#![forbid(unsafe_code)]
+
+mod input;
+mod node_type;
+mod register;
+mod runtime;
+
+mod pass_through;
+
+pub use node_type::NativeNode;
+pub use runtime::NativeRuntime;

@@ -1,0 +1,118 @@
+//! The native runtime: finds a node type by name and creates nodes of it. It holds no nodes and no state.
+
+use remotemedia_core::{ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind};
+
+use crate::node_type::NodeType;
+use crate::register::REGISTER;
+
+/// Creates the nodes that are compiled into the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NativeRuntime;
+
+impl NativeRuntime {
+    /// The runtime. Free: descriptors are made when they are first asked for.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+
+    /// Descriptors of every native node type, in a fixed order.
+    pub fn descriptors(&self) -> impl Iterator<Item = &'static NodeDescriptor> {
+        REGISTER.iter().map(NodeType::descriptor)
+    }
+
+    /// The names of every native node type, in a fixed order. Cheaper than [`NativeRuntime::descriptors`].
+    pub fn node_types(&self) -> impl Iterator<Item = &'static str> {
+        REGISTER.iter().map(|node_type| node_type.name)
+    }
+
+    /// The descriptor of the type that manifests call `name` (an alias will do); `None` when there is none.
+    #[must_use]
+    pub fn descriptor(&self, name: &str) -> Option<&'static NodeDescriptor> {
+        find(name).map(NodeType::descriptor)
+    }
+}
+
+fn find(name: &str) -> Option<&'static NodeType> {
+    REGISTER.iter().find(|node_type| node_type.is_called(name))
+}
+
+impl Runtime for NativeRuntime {
+    fn kind(&self) -> RuntimeKind {
+        RuntimeKind::Native
+    }
+
+    fn describe(&self, node: &NodeManifest) -> Result<Option<NodeDescriptor>, NodeError> {
+        Ok(self.descriptor(&node.node_type).cloned())
+    }
+
+    fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
+        let node_type = find(&node.node_type).ok_or_else(|| {
+            NodeError::new(ErrorKind::Unavailable, format!("there is no native node `{}`", node.node_type))
+        })?;
+        node_type.create(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_two_node_types_share_a_name_or_alias() {
+        let mut seen = HashSet::new();
+        for node_type in REGISTER {
+            for name in std::iter::once(&node_type.name).chain(node_type.aliases) {
+                assert!(seen.insert(*name), "{name} is registered twice");
+            }
+        }
+    }
+
+    #[test]
+    fn every_descriptor_carries_its_name_and_a_schema_that_refuses_unknown_params() {
+        for descriptor in NativeRuntime::new().descriptors() {
+            assert!(!descriptor.summary.is_empty(), "{}", descriptor.node_type);
+            assert_eq!(descriptor.params_schema["type"], "object", "{}", descriptor.node_type);
+            assert_eq!(descriptor.params_schema["additionalProperties"], false, "{}", descriptor.node_type);
+        }
+    }
+
+    #[test]
+    fn every_param_is_described() {
+        for descriptor in NativeRuntime::new().descriptors() {
+            let Some(properties) = descriptor.params_schema["properties"].as_object() else { continue };
+            for (name, schema) in properties {
+                let described = schema["description"].as_str().is_some_and(|text| text.len() > 10);
+                assert!(described, "{}.{name} has no description: {schema}", descriptor.node_type);
+            }
+        }
+    }
+
+    #[test]
+    fn a_type_is_found_by_its_alias_and_described_by_its_name() {
+        let node = NodeManifest::new("a", "PassThroughNode");
+        let descriptor = NativeRuntime::new().describe(&node).unwrap().unwrap();
+        assert_eq!(descriptor.node_type, "PassThrough");
+        assert!(NativeRuntime::new().create(&node).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_type_is_described_as_none_and_not_created() {
+        let node = NodeManifest::new("a", "Nonesuch");
+        assert_eq!(NativeRuntime::new().describe(&node).unwrap(), None);
+        let error = NativeRuntime::new().create(&node).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn an_unknown_param_is_an_error_that_names_it() {
+        let node = NodeManifest::new("a", "PassThrough").with_params(json!({"gain": 3}));
+        let error = NativeRuntime::new().create(&node).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::InvalidParams);
+        assert!(error.message.contains("`gain`"), "{}", error.message);
+    }
+}
