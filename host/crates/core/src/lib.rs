@@ -7,6 +7,7 @@
 pub mod audio;
 pub mod descriptor;
 pub mod error;
+pub mod graph;
 pub mod manifest;
 pub mod node;
 pub mod packet;
@@ -16,7 +17,8 @@ pub mod tensor;
 pub use audio::{AudioBuffer, AudioError, AudioSpec, SampleFormat};
 pub use descriptor::{NodeDescriptor, PayloadKind, PortSpec};
 pub use error::{ErrorKind, NodeError, Operation};
-pub use manifest::{Manifest, ManifestError, ManifestErrors, NodeManifest, RuntimeHint};
+pub use graph::{Edge, Graph, GraphNode};
+pub use manifest::{Manifest, ManifestError, ManifestErrors, ManifestFormat, NodeManifest, RuntimeHint};
 pub use node::{Node, Outputs, Port};
 pub use packet::{Opaque, Packet, Payload};
 pub use runtime::{Runtime, RuntimeKind};

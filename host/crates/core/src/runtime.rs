@@ -55,6 +55,12 @@ pub trait Runtime: Send + Sync {
     /// Which one this is.
     fn kind(&self) -> RuntimeKind;
 
+    /// The names of the node types this runtime can list without starting anything; empty when it looks types
+    /// up elsewhere.
+    fn node_types(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the node type of `node` says about itself; `None` when this runtime does not know the type.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! The manifest: the user's JSON or YAML, parsed into types. Nothing here knows which node types exist.
 
 mod error;
+pub(crate) mod nearest;
+mod parse;
+mod syntax;
 mod types;
 
 pub use error::{ManifestError, ManifestErrors};
+pub use parse::{ManifestFormat, json_schema};
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,
     Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint,
