@@ -282,11 +282,19 @@ impl AudioBuffer {
     /// The `f32` samples for writing, copied first when another buffer shares them; `None` for other formats.
     pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
         let Samples::F32(samples) = &mut self.samples else { return None };
-        if Arc::get_mut(samples).is_none() {
-            *samples = Arc::new(samples[self.start..self.start + self.len].to_vec());
-            self.start = 0;
-        }
-        Arc::get_mut(samples).and_then(|samples| samples.get_mut(self.start..self.start + self.len))
+        unshare(samples, &mut self.start, self.len)
+    }
+
+    /// The `s16` samples for writing; as [`AudioBuffer::as_f32_mut`].
+    pub fn as_i16_mut(&mut self) -> Option<&mut [i16]> {
+        let Samples::S16(samples) = &mut self.samples else { return None };
+        unshare(samples, &mut self.start, self.len)
+    }
+
+    /// The `s32` samples for writing; as [`AudioBuffer::as_f32_mut`].
+    pub fn as_i32_mut(&mut self) -> Option<&mut [i32]> {
+        let Samples::S32(samples) = &mut self.samples else { return None };
+        unshare(samples, &mut self.start, self.len)
     }
 
     /// `frames` frames from `start_frame` on, sharing the samples. The range is cut to what is there.
@@ -324,6 +332,15 @@ impl AudioBuffer {
             samples => Err(Self { samples, start, len, sample_rate_hz, channels }),
         }
     }
+}
+
+/// The `len` samples from `start` on, moved to storage of their own first when somebody else holds them too.
+fn unshare<'a, T: Clone>(samples: &'a mut Arc<Vec<T>>, start: &mut usize, len: usize) -> Option<&'a mut [T]> {
+    if Arc::get_mut(samples).is_none() {
+        *samples = Arc::new(samples.get(*start..*start + len)?.to_vec());
+        *start = 0;
+    }
+    Arc::get_mut(samples).and_then(|samples| samples.get_mut(*start..*start + len))
 }
 
 impl PartialEq for AudioBuffer {
@@ -368,6 +385,18 @@ mod tests {
         buffer.as_f32_mut().unwrap()[0] = 3.0;
         assert_eq!(kept.as_f32().unwrap(), [2.0, 1.0]);
         assert_eq!(buffer.as_f32().unwrap(), [3.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn integers_are_written_like_floats() {
+        let mut short = AudioBuffer::from_i16(8_000, 1, vec![1, 2, 3]).unwrap().slice_frames(1, 2);
+        short.as_i16_mut().unwrap()[0] = 7;
+        assert_eq!(short.as_i16().unwrap(), [7, 3]);
+        let mut long = AudioBuffer::from_i32(8_000, 1, vec![1, 2, 3]).unwrap();
+        let kept = long.slice_frames(2, 1);
+        long.as_i32_mut().unwrap()[2] = 9;
+        assert_eq!((long.as_i32().unwrap(), kept.as_i32().unwrap()), (&[1, 2, 9][..], &[3][..]));
+        assert!(short.as_f32_mut().is_none() && short.as_i32_mut().is_none() && long.as_i16_mut().is_none());
     }
 
     #[test]
