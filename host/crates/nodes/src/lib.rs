@@ -9,7 +9,17 @@ mod node_type;
 mod register;
 mod runtime;
 
+mod add;
+mod arithmetic;
+mod audio_gain;
+mod calculator;
+mod multiply;
 mod pass_through;
+mod pcm;
+mod vad;
+
+#[cfg(test)]
+mod harness;
 
 pub use node_type::NativeNode;
 pub use runtime::NativeRuntime;

@@ -1,7 +1,5 @@
 //! What a native node type is: typed params, a descriptor, a constructor. No list of types: `register.rs` has it.
 
-use std::sync::OnceLock;
-
 use remotemedia_core::{Node, NodeDescriptor, NodeError, NodeManifest};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -42,13 +40,12 @@ pub trait NativeNode: Node + Sized + 'static {
     }
 }
 
-/// One line of the register: a [`NativeNode`] with its type erased, and its descriptor made once per process.
+/// One line of the register: a [`NativeNode`] with its type erased.
 pub(crate) struct NodeType {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     make_descriptor: fn() -> NodeDescriptor,
     make_node: fn(&NodeManifest) -> Result<Box<dyn Node>, NodeError>,
-    descriptor: OnceLock<NodeDescriptor>,
 }
 
 impl NodeType {
@@ -58,7 +55,6 @@ impl NodeType {
             aliases: N::ALIASES,
             make_descriptor: descriptor_with_schema::<N>,
             make_node: node_from_json::<N>,
-            descriptor: OnceLock::new(),
         }
     }
 
@@ -67,8 +63,9 @@ impl NodeType {
         self.name == name || self.aliases.contains(&name)
     }
 
-    pub(crate) fn descriptor(&self) -> &NodeDescriptor {
-        self.descriptor.get_or_init(self.make_descriptor)
+    /// Derives the schema anew: tens of microseconds.
+    pub(crate) fn make_descriptor(&self) -> NodeDescriptor {
+        (self.make_descriptor)()
     }
 
     pub(crate) fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {

@@ -3,4 +3,11 @@
 use crate::node_type::NodeType;
 
 /// Every native node type, in the order `remotemedia nodes list` prints them.
-pub(crate) static REGISTER: &[NodeType] = &[NodeType::of::<crate::pass_through::PassThrough>()];
+pub(crate) const REGISTER: &[NodeType] = &[
+    NodeType::of::<crate::pass_through::PassThrough>(),
+    NodeType::of::<crate::calculator::Calculator>(),
+    NodeType::of::<crate::multiply::Multiply>(),
+    NodeType::of::<crate::add::Add>(),
+    NodeType::of::<crate::audio_gain::AudioGain>(),
+    NodeType::of::<crate::vad::Vad>(),
+];

@@ -1,9 +1,13 @@
 //! The native runtime: finds a node type by name and creates nodes of it. It holds no nodes and no state.
 
+use std::sync::OnceLock;
+
 use remotemedia_core::{ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind};
 
-use crate::node_type::NodeType;
 use crate::register::REGISTER;
+
+/// Descriptors by register index, each made when it is first asked for: a schema costs more than a node.
+static DESCRIPTORS: [OnceLock<NodeDescriptor>; REGISTER.len()] = [const { OnceLock::new() }; REGISTER.len()];
 
 /// Creates the nodes that are compiled into the host.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,7 +22,7 @@ impl NativeRuntime {
 
     /// Descriptors of every native node type, in a fixed order.
     pub fn descriptors(&self) -> impl Iterator<Item = &'static NodeDescriptor> {
-        REGISTER.iter().map(NodeType::descriptor)
+        (0..REGISTER.len()).map(descriptor_at)
     }
 
     /// The names of every native node type, in a fixed order. Cheaper than [`NativeRuntime::descriptors`].
@@ -29,12 +33,16 @@ impl NativeRuntime {
     /// The descriptor of the type that manifests call `name` (an alias will do); `None` when there is none.
     #[must_use]
     pub fn descriptor(&self, name: &str) -> Option<&'static NodeDescriptor> {
-        find(name).map(NodeType::descriptor)
+        find(name).map(descriptor_at)
     }
 }
 
-fn find(name: &str) -> Option<&'static NodeType> {
-    REGISTER.iter().find(|node_type| node_type.is_called(name))
+fn find(name: &str) -> Option<usize> {
+    REGISTER.iter().position(|node_type| node_type.is_called(name))
+}
+
+fn descriptor_at(index: usize) -> &'static NodeDescriptor {
+    DESCRIPTORS[index].get_or_init(|| REGISTER[index].make_descriptor())
 }
 
 impl Runtime for NativeRuntime {
@@ -47,10 +55,10 @@ impl Runtime for NativeRuntime {
     }
 
     fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
-        let node_type = find(&node.node_type).ok_or_else(|| {
+        let index = find(&node.node_type).ok_or_else(|| {
             NodeError::new(ErrorKind::Unavailable, format!("there is no native node `{}`", node.node_type))
         })?;
-        node_type.create(node)
+        REGISTER[index].create(node)
     }
 }
 
