@@ -116,6 +116,12 @@ impl Tensor {
     pub fn data(&self) -> &Bytes {
         &self.data
     }
+
+    /// The elements alone; a sole owner may then write to them in place.
+    #[must_use]
+    pub fn into_data(self) -> Bytes {
+        self.data
+    }
 }
 
 #[cfg(test)]

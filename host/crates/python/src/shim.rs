@@ -1,0 +1,50 @@
+//! The crate's own Python modules, compiled into the binary. They do what is easier said in Python (imports,
+//! signatures, event loops); none of them runs in the path of a synchronous call.
+
+use std::ffi::{CStr, CString};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+fn module<'py>(
+    py: Python<'py>,
+    slot: &'static PyOnceLock<Py<PyModule>>,
+    source: &str,
+    file: &CStr,
+    name: &CStr,
+) -> PyResult<Bound<'py, PyModule>> {
+    let module = slot.get_or_try_init(py, || {
+        let source = CString::new(source).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        PyModule::from_code(py, &source, file, name).map(Bound::unbind)
+    })?;
+    Ok(module.bind(py).clone())
+}
+
+macro_rules! shims {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+            static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+            const FILE: &str = concat!("<remotemedia ", stringify!($name), ">\0");
+            const NAME: &str = concat!("_remotemedia_host_", stringify!($name), "\0");
+            let c_str = |text: &'static str| {
+                CStr::from_bytes_with_nul(text.as_bytes())
+                    .map_err(|error| PyValueError::new_err(error.to_string()))
+            };
+            let source = include_str!(concat!("shim/", stringify!($name), ".py"));
+            module(py, &MODULE, source, c_str(FILE)?, c_str(NAME)?)
+        }
+    )*};
+}
+
+shims! {
+    /// Finds classes; owns `sys.path`.
+    lookup;
+    /// Reads ports and params off a class.
+    describe;
+    /// Event loops and streams.
+    drive;
+    /// Exceptions and objects in words.
+    report;
+}

@@ -1,0 +1,12 @@
+//! Python classes as nodes, in a real interpreter: one binary, one module per behaviour.
+#![cfg(test)]
+
+mod described;
+mod found;
+mod project;
+mod raising;
+mod running;
+mod shared_memory;
+mod streaming;
+mod threads;
+mod values;
