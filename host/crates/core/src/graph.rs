@@ -5,6 +5,7 @@
 mod connect;
 mod cycles;
 mod order;
+mod params;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,6 +62,7 @@ impl Graph {
     ) -> Result<Self, ManifestErrors> {
         let mut faults = Vec::new();
         let index_by_id = index_ids(&manifest.nodes, &mut faults);
+        params::check(manifest, descriptors, &mut faults);
         let (edges, links) = connect::resolve(manifest, descriptors, &index_by_id, &mut faults);
         let order = order::topological(manifest.nodes.len(), &links);
         if order.len() < manifest.nodes.len() {
@@ -83,7 +85,10 @@ impl Graph {
                 order,
                 index_by_id: index_by_id.into_iter().map(|(id, index)| (id.to_owned(), index)).collect(),
             }),
-            _ => Err(ManifestErrors(faults)),
+            _ => {
+                faults.sort_by_key(|fault| rank(&fault.path));
+                Err(ManifestErrors(faults))
+            }
         }
     }
 
@@ -137,6 +142,12 @@ impl Graph {
         }
         (0..self.nodes.len()).filter(|&node| !connected[node]).collect()
     }
+}
+
+/// Where a fault of this module lies in the manifest: nodes before connections, then by index.
+fn rank(path: &str) -> (bool, usize) {
+    let digits = path.split(['[', ']']).nth(1).unwrap_or_default();
+    (path.starts_with("$.connections"), digits.parse().unwrap_or_default())
 }
 
 /// Maps ids to indices. Of nodes that share an id the first one keeps it.

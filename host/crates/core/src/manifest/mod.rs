@@ -3,10 +3,13 @@
 mod error;
 pub(crate) mod nearest;
 mod parse;
+mod path;
+pub(crate) mod schema;
 mod syntax;
 mod types;
 
 pub use error::{ManifestError, ManifestErrors};
+pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,

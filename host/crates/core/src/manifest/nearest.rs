@@ -13,7 +13,7 @@ const MOST_LISTED: usize = 12;
 ///
 /// Near means: equal but for case and separators, or within a third of the length in edits (Damerau-Levenshtein,
 /// transpositions counting once), or one is the beginning of the other.
-pub(crate) fn name<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn name<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.is_empty() || written.len() > LONGEST_COMPARED {
         return None;
     }

@@ -2,9 +2,13 @@
 //!
 //! No file is opened here: `base_dir` of the nodes is the caller's to set.
 
+use std::sync::OnceLock;
+
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Manifest, ManifestError, ManifestErrors, syntax};
+use super::schema::Schema;
+use super::{Connection, Manifest, ManifestError, ManifestErrors, Metadata, NodeManifest, syntax};
 
 /// How a manifest is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +24,28 @@ impl Manifest {
     /// [`Graph::build`](crate::graph::Graph::build)'s part.
     ///
     /// # Errors
-    /// One fault when the text is not JSON or YAML at all; otherwise every fault, each with its path, in the
-    /// order of the document.
+    /// One fault when the text is not JSON or YAML at all (or more than 16 MiB, or more than a million values);
+    /// otherwise every fault, each with its path, in the order of the document.
     pub fn parse(text: &[u8], format: ManifestFormat) -> Result<Self, ManifestErrors> {
         let value = syntax::read(text, format).map_err(|fault| ManifestErrors(vec![fault]))?;
-        serde_json::from_value(value)
-            .map_err(|error| ManifestErrors(vec![ManifestError::new("$", error.to_string())]))
+        let faults = check(&value);
+        if faults.is_empty() { from_value(value) } else { Err(ManifestErrors(faults)) }
+    }
+
+    /// What is accepted in this manifest but not applied by this version, one sentence each.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let later = [("retry", &node.retry), ("circuit_breaker", &node.circuit_breaker)];
+            for (field, _) in later.into_iter().filter(|(_, policy)| policy.is_some()) {
+                notices.push(format!(
+                    "$.nodes[{index}].{field}: the node `{}` runs without it, this version does not apply it yet",
+                    node.id
+                ));
+            }
+        }
+        notices
     }
 }
 
@@ -33,4 +53,68 @@ impl Manifest {
 #[must_use]
 pub fn json_schema() -> Value {
     schemars::schema_for!(Manifest).to_value()
+}
+
+fn check(value: &Value) -> Vec<ManifestError> {
+    static SCHEMA: OnceLock<Result<Schema, String>> = OnceLock::new();
+    let faults = match SCHEMA.get_or_init(|| Schema::compile(json_schema())) {
+        Ok(schema) => schema.check(value, "$"),
+        Err(reason) => {
+            vec![ManifestError::new("$", format!("the manifest's own schema is broken: {reason}"))]
+        }
+    };
+    faults.into_iter().map(|fault| explain_version(fault, value)).collect()
+}
+
+/// A wrong version is not a wrong word: the whole file may be of another format.
+fn explain_version(fault: ManifestError, manifest: &Value) -> ManifestError {
+    match manifest.get("version") {
+        Some(version) if fault.path == "$.version" => ManifestError::new(
+            fault.path,
+            format!("this host reads manifests of version \"v1\", not {version}"),
+        )
+        .suggest("write \"version\": \"v1\" if the rest follows that format"),
+        _ => fault,
+    }
+}
+
+/// The types. What the schema lets through and the types do not (`3.0` for a count, numbers past 64 bits) is
+/// found part by part, so that it gets a path too.
+fn from_value(value: Value) -> Result<Manifest, ManifestErrors> {
+    let error = match Manifest::deserialize_from(&value) {
+        Ok(manifest) => return Ok(manifest),
+        Err(error) => error,
+    };
+    let mut faults = Vec::new();
+    probe::<Metadata>(value.get("metadata"), || "$.metadata".into(), &mut faults);
+    for (index, node) in items(&value, "nodes") {
+        probe::<NodeManifest>(Some(node), || format!("$.nodes[{index}]"), &mut faults);
+    }
+    for (index, connection) in items(&value, "connections") {
+        probe::<Connection>(Some(connection), || format!("$.connections[{index}]"), &mut faults);
+    }
+    if faults.is_empty() {
+        faults.push(ManifestError::new("$", error.to_string()));
+    }
+    Err(ManifestErrors(faults))
+}
+
+impl Manifest {
+    fn deserialize_from(value: &Value) -> serde_json::Result<Self> {
+        serde::Deserialize::deserialize(value)
+    }
+}
+
+fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten().enumerate()
+}
+
+fn probe<T: DeserializeOwned>(
+    value: Option<&Value>,
+    path: impl FnOnce() -> String,
+    faults: &mut Vec<ManifestError>,
+) {
+    if let Some(Err(error)) = value.map(|value| T::deserialize(value)) {
+        faults.push(ManifestError::new(path(), error.to_string()));
+    }
 }

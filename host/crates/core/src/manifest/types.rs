@@ -160,6 +160,7 @@ impl NodeManifest {
 /// Which runtime the author of a manifest wants for a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = name_aliases)]
 pub enum RuntimeHint {
     /// The host chooses.
     #[default]
@@ -177,6 +178,16 @@ pub enum RuntimeHint {
     /// A retired runtime; such nodes run in CPython, with a notice.
     #[serde(alias = "rust_python")]
     Rustpython,
+}
+
+/// Adds the names that other tools of this format write for the same hints to the schema.
+fn name_aliases(schema: &mut schemars::Schema) {
+    let aliases = [("rust", "native"), ("python", "cpython"), ("rust_python", "rustpython")];
+    if let Some(names) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        names.extend(aliases.map(|(alias, name)| {
+            serde_json::json!({"type": "string", "const": alias, "description": format!("Another name of `{name}`.")})
+        }));
+    }
 }
 
 impl RuntimeHint {
