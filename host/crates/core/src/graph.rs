@@ -6,6 +6,8 @@ mod connect;
 mod cycles;
 mod order;
 mod params;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -39,16 +39,20 @@ pub(super) fn read(text: &[u8], format: ManifestFormat) -> Result<Value, Manifes
     if text.trim().is_empty() {
         return Err(fault("the manifest is empty".into()));
     }
-    match format {
-        ManifestFormat::Json => serde_json::from_str(text).map(|Document(value)| value).map_err(|error| {
-            fault(format!("the manifest is not valid JSON: {}", json_excerpt(text, &error)))
-        }),
-        ManifestFormat::Yaml => {
-            serde_saphyr::from_str_with_options(text, yaml_options()).map(|Document(value)| value).map_err(
-                |error| fault(format!("the manifest is not valid YAML: {}", error.to_string().trim_end())),
-            )
-        }
-    }
+    let (name, stopped) = match format {
+        ManifestFormat::Json => ("JSON", serde_json::from_str(text).map_err(|error| json_stop(text, &error))),
+        ManifestFormat::Yaml => (
+            "YAML",
+            serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| yaml_stop(&error)),
+        ),
+    };
+    stopped.map(|Document(value)| value).map_err(|stop: Stop| {
+        fault(format!(
+            "the manifest is not valid {name}: {}{}",
+            stop.reason,
+            excerpt(text, stop.line, stop.column)
+        ))
+    })
 }
 
 fn yaml_options() -> serde_saphyr::Options {
@@ -62,23 +66,43 @@ fn yaml_options() -> serde_saphyr::Options {
     }
 }
 
-/// The parser's message and, under it, the line that it means with a caret.
-fn json_excerpt(text: &str, error: &serde_json::Error) -> String {
-    let Some(line) = error.line().checked_sub(1).and_then(|line| text.lines().nth(line)) else {
-        return error.to_string();
+/// Why and where a parser gave up. `line` and `column` count characters from 1; 0 when unknown.
+struct Stop {
+    reason: String,
+    line: usize,
+    column: usize,
+}
+
+fn json_stop(text: &str, error: &serde_json::Error) -> Stop {
+    let before = text.lines().nth(error.line().saturating_sub(1)).map_or(0, |line| {
+        // serde_json counts bytes.
+        line.char_indices().take_while(|&(at, _)| at + 1 < error.column()).count()
+    });
+    Stop { reason: error.to_string(), line: error.line(), column: before + 1 }
+}
+
+fn yaml_stop(error: &serde_saphyr::Error) -> Stop {
+    let options = serde_saphyr::render_options! {
+        formatter: &serde_saphyr::UserMessageFormatter,
+        snippets: serde_saphyr::SnippetMode::Off,
     };
-    // serde_json counts bytes; the end of a line is column `len`.
-    let column = text_column(line, error.column());
+    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    Stop {
+        reason: error.render_with_options(options).trim_end().to_owned(),
+        line: usize::try_from(line).unwrap_or_default(),
+        column: usize::try_from(column).unwrap_or_default(),
+    }
+}
+
+/// The line in question with a caret under the column, each on a line of its own.
+fn excerpt(text: &str, line: usize, column: usize) -> String {
+    let Some(line) = line.checked_sub(1).and_then(|line| text.lines().nth(line)) else {
+        return String::new();
+    };
     let from = column.saturating_sub(EXCERPT_WIDTH / 2);
     let shown: String =
         line.chars().skip(from).take(EXCERPT_WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{error}\n  | {shown}\n  | {:>width$}", "^", width = column - from + 1)
-}
-
-/// Which character (from 0) of `line` the 1-based byte column means.
-fn text_column(line: &str, byte_column: usize) -> usize {
-    let offset = byte_column.saturating_sub(1);
-    line.char_indices().take_while(|&(at, _)| at < offset).count()
+    format!("\n  | {shown}\n  | {:>width$}", "^", width = column.saturating_sub(from).max(1))
 }
 
 /// One JSON value, read strictly.
@@ -172,5 +196,92 @@ impl<'de> Visitor<'de> for Strict<'_> {
             object.insert(key, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &[u8], format: ManifestFormat) -> String {
+        read(text, format).unwrap_err().message
+    }
+
+    #[test]
+    fn a_syntax_error_shows_its_line_with_a_caret_under_the_character() {
+        let text = message("{\"a\": 1,\n \"ä\" 2}".as_bytes(), ManifestFormat::Json);
+        assert!(text.ends_with("line 2 column 7\n  |  \"ä\" 2}\n  |      ^"), "{text}");
+        let text = message(b"a: [1, 2\nb: 3", ManifestFormat::Yaml);
+        assert!(text.ends_with("\n  | b: 3\n  |  ^"), "{text}");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_fault_only() {
+        let line = format!("[{}x]", "0, ".repeat(1_000));
+        let text = message(line.as_bytes(), ManifestFormat::Json);
+        let lines: Vec<&str> = text.lines().collect();
+        let caret = lines[2].find('^').unwrap();
+        assert_eq!(&lines[1][caret..=caret], "x");
+        assert!(lines[1].len() <= EXCERPT_WIDTH + 4);
+    }
+
+    #[test]
+    fn a_field_that_appears_twice_is_an_error_in_both_formats() {
+        for (text, format) in
+            [("{\"a\": 1, \"a\": 2}", ManifestFormat::Json), ("a: 1\na: 2", ManifestFormat::Yaml)]
+        {
+            let text = message(text.as_bytes(), format);
+            assert!(text.contains("twice") || text.contains("duplicate"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_refused_instead_of_becoming_null() {
+        for text in ["a: .nan", "a: .inf", "a: -.inf"] {
+            assert!(message(text.as_bytes(), ManifestFormat::Yaml).contains("finite"), "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_located() {
+        let text = message(b"{\n\"name\": \"caf\xe9\"}", ManifestFormat::Json);
+        assert_eq!(text, "the manifest is not UTF-8 text: byte 14 (line 2) is 0xe9");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(read(b"\xef\xbb\xbf[1]", ManifestFormat::Json).unwrap(), serde_json::json!([1]));
+    }
+
+    #[test]
+    fn too_many_bytes_values_or_levels_are_refused() {
+        let fifty_mb = vec![b' '; 50_000_000];
+        assert!(message(&fifty_mb, ManifestFormat::Json).starts_with("the manifest has 47.7 MiB; 16 MiB"));
+        let wide = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        let deep = "[".repeat(100_000);
+        for format in [ManifestFormat::Json, ManifestFormat::Yaml] {
+            let wide = message(wide.as_bytes(), format);
+            assert!(wide.contains("1000000 values") || wide.contains("nodes: 1000001"), "{wide}");
+            assert!(message(deep.as_bytes(), format).contains("recursion limit"));
+        }
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused_in_bounded_work() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..12 {
+            let before = format!("*a{}, ", level - 1).repeat(10);
+            bomb += &format!("a{level}: &a{level} [{}]\n", before.trim_end_matches(", "));
+        }
+        assert!(message(bomb.as_bytes(), ManifestFormat::Yaml).contains("limit"));
+    }
+
+    #[test]
+    fn json_and_yaml_read_the_same_values() {
+        let yaml = "n: null\nb: true\ni: -3\nu: 18446744073709551615\nf: 0.5\ns: \"1\"\nyes: no\na: [1, {x: y}]\n3: x";
+        let json = serde_json::json!({"n": null, "b": true, "i": -3, "u": u64::MAX, "f": 0.5, "s": "1",
+            "yes": "no", "a": [1, {"x": "y"}], "3": "x"});
+        assert_eq!(read(yaml.as_bytes(), ManifestFormat::Yaml).unwrap(), json);
+        assert_eq!(read(json.to_string().as_bytes(), ManifestFormat::Json).unwrap(), json);
     }
 }
