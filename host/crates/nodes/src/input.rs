@@ -2,7 +2,7 @@
 //! stream, which must stay what they were. No samples are touched here.
 
 use remotemedia_core::audio::frames_to_ns;
-use remotemedia_core::{AudioBuffer, AudioSpec, NodeError, Packet, Payload};
+use remotemedia_core::{AudioBuffer, AudioError, AudioSpec, NodeError, Packet, Payload};
 
 /// The packet's time and audio.
 pub(crate) fn audio(packet: Packet) -> Result<(i64, AudioBuffer), NodeError> {
@@ -10,6 +10,20 @@ pub(crate) fn audio(packet: Packet) -> Result<(i64, AudioBuffer), NodeError> {
         Payload::Audio(audio) => Ok((packet.pts_ns, audio)),
         other => Err(NodeError::invalid_input(format!("wants audio, got {}", other.type_name()))),
     }
+}
+
+/// The same audio in `f32`; untouched when it is `f32` already.
+pub(crate) fn into_f32(audio: AudioBuffer) -> Result<AudioBuffer, NodeError> {
+    if audio.as_f32().is_some() {
+        return Ok(audio);
+    }
+    let AudioSpec { sample_rate_hz, channels, .. } = audio.spec();
+    AudioBuffer::from_f32(sample_rate_hz, channels, audio.to_f32().into_owned()).map_err(not_audio)
+}
+
+/// For audio that a node made itself: a fault of the node.
+pub(crate) fn not_audio(error: AudioError) -> NodeError {
+    NodeError::internal(format!("the node made audio that is none: {error}"))
 }
 
 /// The rate and channel count of a stream, and its time. A stream is taken as gapless from its first packet

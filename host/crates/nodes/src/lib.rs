@@ -12,11 +12,15 @@ mod runtime;
 mod add;
 mod arithmetic;
 mod audio_gain;
+mod audio_resample;
 mod calculator;
+mod channel_mixer;
+mod format_converter;
+mod mixing;
 mod multiply;
 mod pass_through;
 mod pcm;
-mod vad;
+mod resampler;
 
 #[cfg(test)]
 mod harness;

@@ -9,5 +9,7 @@ pub(crate) const REGISTER: &[NodeType] = &[
     NodeType::of::<crate::multiply::Multiply>(),
     NodeType::of::<crate::add::Add>(),
     NodeType::of::<crate::audio_gain::AudioGain>(),
-    NodeType::of::<crate::vad::Vad>(),
+    NodeType::of::<crate::audio_resample::AudioResample>(),
+    NodeType::of::<crate::channel_mixer::ChannelMixer>(),
+    NodeType::of::<crate::format_converter::FormatConverter>(),
 ];
