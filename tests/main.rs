@@ -1,1 +1,16 @@
 //! The integration tests: one binary, one module per behaviour.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod binary;
+#[cfg(test)]
+mod cli_run;
+#[cfg(test)]
+mod cli_verbs;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod media_files;
+#[cfg(test)]
+mod wasm_nodes;
