@@ -9,13 +9,17 @@ use crate::descriptor::NodeDescriptor;
 use crate::manifest::schema::Schema;
 use crate::manifest::{Manifest, ManifestError};
 
+/// The schemas that nodes of one type declare, compiled, or as they are with the reason why they are none. Mostly
+/// one: only components can declare different ones under one name.
+type OfType<'a> = Vec<Result<Schema, (&'a Value, String)>>;
+
 /// Every fault of every node's params, and every schema that is none.
 pub(super) fn check(
     manifest: &Manifest,
     descriptors: &[Option<Arc<NodeDescriptor>>],
     faults: &mut Vec<ManifestError>,
 ) {
-    let mut compiled: HashMap<&str, Vec<Result<Schema, (&Value, String)>>> = HashMap::new();
+    let mut compiled: HashMap<&str, OfType<'_>> = HashMap::new();
     for (index, (node, descriptor)) in manifest.nodes.iter().zip(descriptors).enumerate() {
         let Some(descriptor) = descriptor else { continue };
         let declared = &descriptor.params_schema;
