@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use remotemedia_core::{NodeManifest, Runtime};
-use remotemedia_python::{CpythonConfig, CpythonRuntime, PYTHON_VERSION};
+use remotemedia_python::{CpythonConfig, CpythonRuntime, PYTHON_VERSION, VenvSource};
 
 /// What another process of the same interpreter says.
 fn ask(python: &Path, expression: &str) -> String {
@@ -21,8 +21,7 @@ fn canonical(path: &str) -> PathBuf {
 
 #[test]
 fn the_interpreter_starts_with_the_first_python_node_and_is_the_one_the_host_was_built_with() {
-    let current_dir = Some(Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf());
-    let runtime = CpythonRuntime::new(CpythonConfig { current_dir, ..CpythonConfig::default() });
+    let runtime = CpythonRuntime::new(CpythonConfig::default());
     for foreign in ["PassThrough", "AudioResample", "gain", "audio-gain", "Magic"] {
         assert_eq!(runtime.describe(&NodeManifest::new("it", foreign)).unwrap(), None);
     }
@@ -32,12 +31,15 @@ fn the_interpreter_starts_with_the_first_python_node_and_is_the_one_the_host_was
     assert!(ran);
     assert!(!runtime.is_started(), "asking about other runtimes' nodes started the interpreter");
 
-    assert!(runtime.describe(&NodeManifest::new("it", "SpectralCentroid")).unwrap().is_some());
+    let mut sample = NodeManifest::new("it", "SpectralCentroid");
+    sample.base_dir = "/".into();
+    assert!(runtime.describe(&sample).unwrap().is_some());
     assert!(runtime.is_started());
-    let info = runtime.info(Path::new("")).unwrap();
+    let info = runtime.info(Path::new("/")).unwrap();
     assert!(info.embedded);
     assert!(info.version.starts_with(&format!("{PYTHON_VERSION}.")), "{info:?}");
     let venv = info.venv.as_ref().unwrap();
+    assert_eq!(venv.source, VenvSource::Build);
     let python = venv.executable();
     assert_eq!(info.version, ask(&python, "platform.python_version()"));
     assert_eq!(info.executable, python.to_str().unwrap());

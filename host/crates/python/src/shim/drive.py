@@ -40,6 +40,9 @@ class Driver:
     def close(self):
         if self._loop is None or self._loop.is_closed():
             return
+        if self._stream is not None:
+            self._stream.abandon()
+            self._stream = None
         try:
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:
@@ -63,7 +66,14 @@ class Stream:
         self._pts_ns = 0
         self._outputs = []
         self._task = loop.create_task(self._run(process))
-        self._task.add_done_callback(lambda _: loop.stop())
+        self._task.add_done_callback(self._stop)
+
+    def _stop(self, _task):
+        self._loop.stop()
+
+    def abandon(self):
+        """Leaves the node's task to whoever runs the loop from now on."""
+        self._task.remove_done_callback(self._stop)
 
     async def _inputs(self):
         while True:

@@ -11,6 +11,13 @@ fn failure(project: &Project, node_type: &str) -> remotemedia_core::NodeError {
     error
 }
 
+/// A manifest far from any virtual environment but the one that the host was built with.
+fn bare(name: &str) -> NodeManifest {
+    let mut manifest = NodeManifest::new("it", name);
+    manifest.base_dir = "/".into();
+    manifest
+}
+
 #[test]
 fn a_missing_class_suggests_the_nearest_one() {
     let project = Project::new("class PitchTracker:\n    def process(self, x): return x\nlimit = 3\n");
@@ -135,7 +142,7 @@ fn a_module_named_like_one_that_python_already_uses_is_refused_by_name() {
 
 #[test]
 fn bare_names_are_those_of_the_remotemedia_package() {
-    let describe = |name: &str| runtime().describe(&NodeManifest::new("it", name));
+    let describe = |name: &str| runtime().describe(&bare(name));
     let descriptor = describe("SpectralCentroid").unwrap().unwrap();
     assert!(descriptor.summary.starts_with("The spectral centroid"), "{}", descriptor.summary);
     // The second is a word of the package's files, but no class of it.
@@ -143,7 +150,7 @@ fn bare_names_are_those_of_the_remotemedia_package() {
         assert_eq!(describe(foreign).unwrap(), None, "{foreign}");
     }
     assert_eq!(runtime().node_types(), ["SpectralCentroid"]);
-    let error = runtime().create(&NodeManifest::new("it", "AudioResample")).err().unwrap();
+    let error = runtime().create(&bare("AudioResample")).err().unwrap();
     assert!(error.message.contains("no Python node `AudioResample`"), "{error}");
 }
 
@@ -153,7 +160,7 @@ fn the_sample_node_finds_the_centroid_of_a_sine_at_its_frequency() {
     let samples =
         (0..4_800).map(|i| (0.5 * (TAU * 1_000.0 * f64::from(i) / 48_000.0).sin()) as f32).collect();
     let audio = remotemedia_core::AudioBuffer::from_f32(48_000, 1, samples).unwrap();
-    let node = runtime().create(&NodeManifest::new("it", "SpectralCentroid")).unwrap();
+    let node = runtime().create(&bare("SpectralCentroid")).unwrap();
     let out = crate::project::Running(node).ask(audio);
     // 100 whole periods: a Hann window leaves three bins, symmetric about 1 kHz. RMS of amplitude 0.5 is -9.03 dBFS.
     assert!((out["spectral_centroid_hz"].as_f64().unwrap() - 1_000.0).abs() < 0.01, "{out}");

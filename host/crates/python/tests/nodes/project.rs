@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub fn runtime() -> CpythonRuntime {
-    let current_dir = Some(Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf());
-    CpythonRuntime::new(CpythonConfig { current_dir, ..CpythonConfig::default() })
+    CpythonRuntime::new(CpythonConfig::default())
 }
 
 pub struct Project(TempDir);

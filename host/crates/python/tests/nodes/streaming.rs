@@ -66,14 +66,22 @@ closed = []
 class Closes:
     is_streaming = True
     async def process(self, stream):
+        self.helper = asyncio.create_task(self.help())
+        await asyncio.sleep(0)
         try:
             async for n in stream:
                 yield n
         finally:
-            closed.append(True)
+            closed.append("stream")
+    async def help(self):
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.append("task")
+    def cleanup(self): closed.append("cleanup")
 
 class Closed:
-    def process(self, _): return len(closed)
+    def process(self, _): return closed
 "#;
 
 fn feed(node: &mut Running, pts_ns: i64, n: i64) -> Vec<(i64, Value)> {
@@ -156,10 +164,15 @@ fn the_manifest_can_make_a_class_a_streaming_node() {
 }
 
 #[test]
-fn cleanup_in_mid_stream_closes_the_authors_generator() {
+fn cleanup_in_mid_stream_ends_the_authors_generator_and_tasks() {
     let project = Project::new(STREAMS);
     let mut node = project.start("Closes");
     feed(&mut node, 0, 1);
     drop(node);
-    assert_eq!(project.start("Closed").ask(Payload::from(json!(0))), json!(1));
+    let Value::Array(mut closed) = project.start("Closed").ask(Payload::from(json!(0))) else {
+        panic!("no list")
+    };
+    assert_eq!(closed.remove(0), json!("cleanup"));
+    closed.sort_by_key(Value::to_string);
+    assert_eq!(closed, [json!("stream"), json!("task")]);
 }
