@@ -1,6 +1,8 @@
 //! The integration tests: one binary, one module per behaviour.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod binary;

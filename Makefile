@@ -1,0 +1,46 @@
+# The doors of this repository. Every target sets up what it needs and does nothing for what is there.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
+DEMO := docs/examples/speech
+
+.PHONY: help setup build demo test lint bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Get ready: C linker, .venv with pinned packages, wasm target, guest components
+	@.ci/system-tools.sh cc
+	@.ci/python-env.sh
+	@guest-nodes/build.sh
+
+build: setup ## Build the release binary and the guest components
+	$(CARGO) build --release --locked -p remotemedia-host
+
+demo: build ## Find the speech in a recording with native, wasm and Python nodes; writes report.html
+	$(REMOTEMEDIA) run $(DEMO)/pipeline.json -i $(DEMO)/speech.wav \
+	  --truth $(DEMO)/speech.truth.json --report report.html
+
+# The integration tests call the binary of their own profile, so it is built first.
+test: setup ## Run the whole test suite
+	@.ci/system-tools.sh espeak-ng
+	$(CARGO) build --locked --workspace
+	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
+	$(CARGO) test --locked --workspace
+
+lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	cd guest-nodes/rust && $(CARGO) fmt --check && $(CARGO) clippy --locked --all-targets --target-dir target -- -D warnings
+
+bench: setup ## Run the benches; writes target/bench-summary.json
+	@.ci/system-tools.sh ffmpeg espeak-ng
+	$(CARGO) bench --locked -p remotemedia-benches
+	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json
+
+clean: ## Remove everything that was built, the .venv included
+	rm -rf target guest-nodes/rust/target .venv report.html
