@@ -210,6 +210,19 @@ fn files_and_items_have_names_that_say_something() {
 }
 
 #[test]
+fn every_file_of_tests_is_part_of_the_binary() {
+    let main = std::fs::read_to_string(repository().join("tests/main.rs")).unwrap();
+    for entry in std::fs::read_dir(repository().join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let is_test = path.extension().is_some_and(|kind| kind == "rs");
+        if is_test && !["main", "lib", "build"].contains(&stem) {
+            assert!(main.contains(&format!("mod {stem};")), "tests/main.rs does not name `{stem}`");
+        }
+    }
+}
+
+#[test]
 fn no_test_is_switched_off() {
     let attribute = concat!("#[", "ignore");
     for path in rust_files() {
