@@ -1,1 +1,29 @@
-//! placeholder
+//! Makes a plan run: chooses runtimes, cuts the graph into stages, moves packets, counts.
+//!
+//! It knows runtimes only by their trait: nothing here names wasmtime, PyO3 or a native node.
+#![forbid(unsafe_code)]
+
+mod assemble;
+mod control;
+mod inbox;
+pub mod metrics;
+mod outbox;
+mod pipeline;
+mod plan;
+mod runtimes;
+pub mod selector;
+mod stage;
+mod stages;
+mod worker;
+
+pub use control::Canceller;
+pub use metrics::Metrics;
+pub use outbox::Output;
+pub use pipeline::{Pipeline, PipelineOptions};
+pub use plan::Plan;
+pub use runtimes::Runtimes;
+pub use selector::{Selection, Settings};
+pub use stages::Stages;
+
+#[cfg(test)]
+mod tests;

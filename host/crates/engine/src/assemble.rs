@@ -1,0 +1,187 @@
+//! Turns a plan into stages that can run: creates the nodes, the queues and the routes between them.
+
+use std::sync::Arc;
+
+use remotemedia_core::manifest::QueueSpec;
+use remotemedia_core::{NodeError, Operation, Port, Runtime};
+
+use crate::control::Control;
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use crate::pipeline::PipelineOptions;
+use crate::plan::Plan;
+use crate::runtimes::Runtimes;
+use crate::stage::{QueueSender, Slot, Stage, Target};
+
+/// A queue of the running pipeline, for metrics.
+pub(crate) struct QueueInfo {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) lane: usize,
+}
+
+/// A stage before it runs.
+pub(crate) struct Assembled {
+    pub(crate) stage: Stage,
+    /// `None`: the stage runs on the caller's thread.
+    pub(crate) inbox: Option<Arc<Inbox>>,
+    /// Runtimes whose per-thread state the stage's thread needs.
+    pub(crate) enter: Vec<Arc<dyn Runtime>>,
+}
+
+/// Where everything of one plan goes.
+struct Layout<'a> {
+    plan: &'a Plan,
+    /// Position of every node in its stage.
+    position: Vec<usize>,
+    /// Node indices of every stage, in topological order.
+    members: Vec<Vec<usize>>,
+    /// For every stage its inbox, if it has one.
+    inboxes: Vec<Option<Arc<Inbox>>>,
+    /// For every edge its lane in the consumer's inbox; `None` within a stage.
+    lanes: Vec<Option<usize>>,
+}
+
+/// Creates every node and wires the stages. In an inbox, lane 0 belongs to the caller's feeds when the stage
+/// holds a source; the other lanes are its incoming connections in the manifest's order.
+pub(crate) fn assemble(
+    plan: &Plan,
+    runtimes: &Runtimes,
+    options: &PipelineOptions,
+    control: &Arc<Control>,
+    outbox: &Arc<Outbox>,
+) -> Result<(Vec<Assembled>, Vec<QueueInfo>), NodeError> {
+    let enter = runtimes_to_enter(plan, runtimes);
+    let layout = Layout::new(plan, &enter, options);
+    for inbox in layout.inboxes.iter().flatten() {
+        control.watch(inbox);
+    }
+    let graph = plan.graph();
+    let mut slots: Vec<Option<Slot>> = Vec::new();
+    let mut senders: Vec<Vec<QueueSender>> = layout.members.iter().map(|_| Vec::new()).collect();
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let id = &node.manifest.id;
+        let kind = plan.selection(index).kind;
+        let runtime = runtimes.get(kind).ok_or_else(|| {
+            NodeError::internal(format!("this host has no {kind} runtime")).at(id, Operation::Create)
+        })?;
+        let created = runtime.create(&node.manifest).map_err(|error| error.at(id, Operation::Create))?;
+        let routes = layout.routes(index, options, &mut senders[plan.stages().of(index)]);
+        let descriptor = Arc::clone(&node.descriptor);
+        slots.push(Some(Slot::new(index, id.as_str().into(), descriptor, created, routes, options.metrics)));
+    }
+    let queues = layout.queue_infos();
+    let stages = layout.members.iter().zip(senders).zip(layout.inboxes).zip(enter);
+    let assembled = stages
+        .map(|(((members, senders), inbox), enter)| {
+            let slots = members.iter().filter_map(|&index| slots[index].take()).collect();
+            let stage = Stage::new(slots, senders, Arc::clone(control), Arc::clone(outbox));
+            Assembled { stage, inbox, enter }
+        })
+        .collect();
+    Ok((assembled, queues))
+}
+
+/// For every stage the runtimes that want its thread to be theirs.
+fn runtimes_to_enter(plan: &Plan, runtimes: &Runtimes) -> Vec<Vec<Arc<dyn Runtime>>> {
+    let mut enter: Vec<Vec<Arc<dyn Runtime>>> = vec![Vec::new(); plan.stages().count()];
+    for index in 0..plan.graph().nodes().len() {
+        let stage = &mut enter[plan.stages().of(index)];
+        if let Some(runtime) = runtimes.get(plan.selection(index).kind)
+            && runtime.wants_own_thread()
+            && !stage.iter().any(|known| known.kind() == runtime.kind())
+        {
+            stage.push(Arc::clone(runtime));
+        }
+    }
+    enter
+}
+
+impl<'a> Layout<'a> {
+    fn new(plan: &'a Plan, enter: &[Vec<Arc<dyn Runtime>>], options: &PipelineOptions) -> Self {
+        let graph = plan.graph();
+        let stages = plan.stages();
+        let mut members = vec![Vec::new(); stages.count()];
+        let mut position = vec![0; graph.nodes().len()];
+        for &index in graph.order() {
+            let stage = &mut members[stages.of(index)];
+            position[index] = stage.len();
+            stage.push(index);
+        }
+        let mut specs: Vec<Vec<QueueSpec>> = vec![Vec::new(); stages.count()];
+        for source in graph.sources() {
+            let stage = &mut specs[stages.of(source)];
+            if stage.is_empty() {
+                stage.push(QueueSpec::default());
+            }
+        }
+        let fed: Vec<bool> = specs.iter().map(|lanes| !lanes.is_empty()).collect();
+        let mut lanes = Vec::with_capacity(graph.edges().len());
+        let mut downstream = vec![Vec::new(); stages.count()];
+        for edge in graph.edges() {
+            let (from, to) = (stages.of(edge.from), stages.of(edge.to));
+            lanes.push((from != to).then(|| {
+                downstream[from].push(to);
+                specs[to].push(edge.queue.unwrap_or_default());
+                specs[to].len() - 1
+            }));
+        }
+        let mut tells = vec![false; stages.count()];
+        for stage in (0..stages.count()).rev() {
+            tells[stage] = specs[stage].len() > 1 || downstream[stage].iter().any(|&to| tells[to]);
+        }
+        let inboxes = (0..stages.count())
+            .map(|stage| {
+                let only_fed = fed[stage] && specs[stage].len() == 1;
+                let on_caller = only_fed && enter[stage].is_empty() && options.use_callers_thread;
+                (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage])))
+            })
+            .collect();
+        Self { plan, position, members, inboxes, lanes }
+    }
+
+    /// Where each output port of node `index` leads; queues are appended to the stage's `senders`.
+    fn routes(
+        &self,
+        index: usize,
+        options: &PipelineOptions,
+        senders: &mut Vec<QueueSender>,
+    ) -> Vec<Vec<Target>> {
+        let graph = self.plan.graph();
+        let ports = graph.nodes()[index].descriptor.outputs.len();
+        let mut routes: Vec<Vec<Target>> = (0..ports).map(|_| Vec::new()).collect();
+        let mut is_sink = true;
+        for (edge, lane) in graph.edges().iter().zip(&self.lanes).filter(|(edge, _)| edge.from == index) {
+            is_sink = false;
+            let (node, port) = (self.position[edge.to], edge.in_port);
+            let target = match (lane, &self.inboxes[self.plan.stages().of(edge.to)]) {
+                (Some(lane), Some(inbox)) => {
+                    senders.push(QueueSender { inbox: Arc::clone(inbox), lane: *lane });
+                    Target::Queue { queue: senders.len() - 1, node, port }
+                }
+                _ => Target::Local { node, port },
+            };
+            if let Some(route) = routes.get_mut(usize::from(edge.out_port.0)) {
+                route.push(target);
+            }
+        }
+        for (port, route) in routes.iter_mut().enumerate() {
+            let tapped = options.taps.contains(&(index, Port(port as u16)));
+            if tapped || (is_sink && port == 0) {
+                route.push(Target::Sink);
+            }
+        }
+        routes
+    }
+
+    fn queue_infos(&self) -> Vec<QueueInfo> {
+        let edges = self.plan.graph().edges().iter().zip(&self.lanes);
+        edges
+            .filter_map(|(edge, lane)| {
+                let inbox = self.inboxes[self.plan.stages().of(edge.to)].as_ref()?;
+                Some(QueueInfo { from: edge.from, to: edge.to, inbox: Arc::clone(inbox), lane: (*lane)? })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,396 @@
+//! A pipeline: a plan that is running. Feed it, take what comes out, finish it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use remotemedia_core::{ErrorKind, NodeError, Packet, Port};
+
+use crate::assemble::{Assembled, QueueInfo, assemble};
+use crate::control::{Canceller, Control, lock};
+use crate::inbox::{Delivery, Epoch, Inbox};
+use crate::metrics::{Metrics, NodeMetrics, QueueMetrics};
+use crate::outbox::{Outbox, Output};
+use crate::plan::Plan;
+use crate::runtimes::Runtimes;
+use crate::stage::Stage;
+use crate::worker::{Ended, Worker};
+
+/// How long a stopped pipeline waits for calls that are still running before it leaves their threads behind.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The lane of an inbox that feeds go to.
+const FEED_LANE: usize = 0;
+
+/// How a pipeline runs.
+#[derive(Clone, Debug)]
+pub struct PipelineOptions {
+    /// Count calls, packets and call times per node.
+    pub metrics: bool,
+    /// Run stages that only the caller feeds, and that need no thread of their own, on the thread that calls
+    /// `feed`. Off, every stage has its own thread, and `feed` returns as soon as the packet is queued.
+    pub use_callers_thread: bool,
+    /// Most packets that wait to be taken by `next`; then the sinks wait. Only for callers that take from
+    /// another thread than they feed from; `None` is unbounded.
+    pub max_waiting_outputs: Option<usize>,
+    /// Outputs to deliver besides the default, which is the first output of every node that feeds no other:
+    /// (node index, output port).
+    pub taps: Vec<(usize, Port)>,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        Self { metrics: true, use_callers_thread: true, max_waiting_outputs: None, taps: Vec::new() }
+    }
+}
+
+/// How to reach the stage that holds a node.
+#[derive(Clone)]
+enum Home {
+    Caller { stage: usize, position: usize },
+    Thread { inbox: Arc<Inbox>, position: usize },
+}
+
+/// A running plan, with its own nodes and threads. Dropping it cancels it.
+pub struct Pipeline {
+    id: String,
+    plan: Plan,
+    homes: Vec<Option<Home>>,
+    /// Indices of the nodes that can be fed.
+    sources: Vec<usize>,
+    caller_stages: Vec<Stage>,
+    threads: Vec<JoinHandle<()>>,
+    ended: Ended,
+    queues: Vec<QueueInfo>,
+    control: Arc<Control>,
+    outbox: Arc<Outbox>,
+    epoch: Epoch,
+    finished: bool,
+    metrics: bool,
+    began: Instant,
+    took: Option<Duration>,
+}
+
+impl Pipeline {
+    /// Creates and initializes every node of `plan`.
+    ///
+    /// # Errors
+    /// The first node, in topological order, that cannot be created or initialized. What was created before is
+    /// cleaned up.
+    pub fn start(plan: &Plan, runtimes: &Runtimes, options: PipelineOptions) -> Result<Self, NodeError> {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let began = Instant::now();
+        let outbox = Arc::new(Outbox::new(options.max_waiting_outputs));
+        let control = Control::new(Arc::clone(&outbox));
+        let (assembled, queues) = assemble(plan, runtimes, &options, &control, &outbox)?;
+        let mut pipeline = Self {
+            id: format!("{}-{}", plan.graph().name(), STARTED.fetch_add(1, Ordering::Relaxed)),
+            plan: plan.clone(),
+            homes: vec![None; plan.graph().nodes().len()],
+            sources: plan.graph().sources(),
+            caller_stages: Vec::new(),
+            threads: Vec::new(),
+            ended: Arc::new(Mutex::new(Vec::new())),
+            queues,
+            control,
+            outbox,
+            epoch: 0,
+            finished: false,
+            metrics: options.metrics,
+            began,
+            took: None,
+        };
+        pipeline.launch(assembled)?;
+        Ok(pipeline)
+    }
+
+    /// Starts the stages and waits until all their nodes are initialized.
+    fn launch(&mut self, assembled: Vec<Assembled>) -> Result<(), NodeError> {
+        let (initialized, results) = mpsc::channel();
+        for (number, Assembled { stage, inbox, enter }) in assembled.into_iter().enumerate() {
+            for (index, position) in stage.positions() {
+                self.homes[index] = Some(match &inbox {
+                    Some(inbox) => Home::Thread { inbox: Arc::clone(inbox), position },
+                    None => Home::Caller { stage: self.caller_stages.len(), position },
+                });
+            }
+            let Some(inbox) = inbox else {
+                self.control.stage_started();
+                self.caller_stages.push(stage);
+                let result = self.caller_stages.last_mut().map_or(Ok(()), Stage::initialize);
+                let _ = initialized.send((number, result));
+                continue;
+            };
+            let worker = Worker {
+                number,
+                stage,
+                inbox,
+                enter,
+                control: Arc::clone(&self.control),
+                initialized: initialized.clone(),
+                ended: Arc::clone(&self.ended),
+            };
+            match worker.spawn() {
+                Ok(thread) => self.threads.push(thread),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        drop(initialized);
+        let mut failures: Vec<_> =
+            results.iter().filter_map(|(number, result)| Some((number, result.err()?))).collect();
+        failures.sort_by_key(|(number, _)| *number);
+        match failures.into_iter().next() {
+            Some((_, error)) => Err(self.fail(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Feeds `packet` into the first input of the source called `node_id`. Blocks while a queue downstream is
+    /// full. Feeds of one pipeline come from one thread, in the order of their time.
+    ///
+    /// # Errors
+    /// When there is no such source, after `finish`, or when the pipeline failed: now or earlier, in any node.
+    pub fn feed(&mut self, node_id: &str, packet: Packet) -> Result<(), NodeError> {
+        self.feed_port(node_id, Port::FIRST, packet)
+    }
+
+    /// As [`Pipeline::feed`], into any input.
+    ///
+    /// # Errors
+    /// As [`Pipeline::feed`].
+    pub fn feed_port(&mut self, node_id: &str, port: Port, packet: Packet) -> Result<(), NodeError> {
+        let home = self.source(node_id)?;
+        if self.control.is_stopped() {
+            return Err(self.failure());
+        }
+        if self.finished {
+            return Err(NodeError::invalid_input("the stream has already been finished; start a new pipeline"));
+        }
+        self.epoch += 1;
+        let epoch = self.epoch;
+        match home {
+            Home::Caller { stage, position } => {
+                let delivery = Delivery { epoch, node: position, port, packet };
+                if let Err(error) = self.caller_stages[stage].deliver(delivery) {
+                    return Err(self.fail(error));
+                }
+            }
+            Home::Thread { inbox, position } => {
+                if !inbox.push(FEED_LANE, Delivery { epoch, node: position, port, packet }) {
+                    return Err(self.failure());
+                }
+            }
+        }
+        self.tell_progress(epoch);
+        Ok(())
+    }
+
+    /// Tells every stage that is fed from outside that this feed is done.
+    fn tell_progress(&self, epoch: Epoch) {
+        for stage in &self.caller_stages {
+            stage.progress(epoch);
+        }
+        for &source in &self.sources {
+            if let Some(Home::Thread { inbox, .. }) = &self.homes[source] {
+                inbox.progress(FEED_LANE, epoch);
+            }
+        }
+    }
+
+    fn source(&self, node_id: &str) -> Result<Home, NodeError> {
+        let graph = self.plan.graph();
+        let index = graph.index_of(node_id).filter(|index| self.sources.contains(index));
+        index.and_then(|index| self.homes[index].clone()).ok_or_else(|| {
+            let sources: Vec<_> =
+                self.sources.iter().map(|&index| graph.nodes()[index].manifest.id.as_str()).collect();
+            NodeError::invalid_input(format!(
+                "`{node_id}` is no source of this pipeline; its sources are: {}",
+                sources.join(", ")
+            ))
+        })
+    }
+
+    /// Takes a packet that has left the graph, if there is one now.
+    ///
+    /// # Errors
+    /// When the pipeline failed: packets that were waiting are not handed out as if they were all.
+    pub fn try_next(&mut self) -> Result<Option<Output>, NodeError> {
+        if self.control.is_stopped() {
+            return Err(self.failure());
+        }
+        Ok(self.outbox.try_pop())
+    }
+
+    /// Waits for the next packet that leaves the graph. `None`: nothing more can come without another feed,
+    /// or, after `finish`, at all.
+    ///
+    /// # Errors
+    /// When the pipeline failed.
+    pub fn next(&mut self) -> Result<Option<Output>, NodeError> {
+        if self.threads.is_empty() || self.finished && self.took.is_some() {
+            return self.try_next();
+        }
+        let output = self.outbox.pop();
+        if self.control.is_stopped() {
+            return Err(self.failure());
+        }
+        if output.is_none() {
+            self.settle();
+            if self.control.is_stopped() {
+                return Err(self.failure());
+            }
+        }
+        Ok(output)
+    }
+
+    /// Ends the stream: every node is flushed in topological order and cleaned up. Returns when the stages on
+    /// the caller's thread are done; the others end while `next` is called.
+    ///
+    /// # Errors
+    /// When a node's flush fails, or the pipeline failed before.
+    pub fn finish(&mut self) -> Result<(), NodeError> {
+        if self.control.is_stopped() {
+            return Err(self.failure());
+        }
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        for stage in 0..self.caller_stages.len() {
+            if let Err(error) = self.caller_stages[stage].flush() {
+                return Err(self.fail(error));
+            }
+        }
+        for &source in &self.sources {
+            if let Some(Home::Thread { inbox, .. }) = &self.homes[source] {
+                inbox.end(FEED_LANE);
+            }
+        }
+        self.end_caller_stages();
+        if self.threads.is_empty() {
+            self.took = Some(self.began.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Feeds everything, finishes, and returns everything that came out: by node in the manifest's order, each
+    /// node's packets in the order they came.
+    ///
+    /// # Errors
+    /// The first failure; then nothing is returned as if it were whole.
+    pub fn run<'a>(
+        &mut self,
+        inputs: impl IntoIterator<Item = (&'a str, Packet)>,
+    ) -> Result<Vec<Output>, NodeError> {
+        let mut outputs = Vec::new();
+        for (node_id, packet) in inputs {
+            self.feed(node_id, packet)?;
+            while let Some(output) = self.try_next()? {
+                outputs.push(output);
+            }
+        }
+        self.finish()?;
+        while let Some(output) = self.next()? {
+            outputs.push(output);
+        }
+        outputs.sort_by_key(|output| output.node);
+        Ok(outputs)
+    }
+
+    /// A handle that ends this pipeline from any thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.control.canceller()
+    }
+
+    /// What was counted. Nodes of stages with their own thread are counted once they have ended.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let snapshot_began = Instant::now();
+        let ended = lock(&self.ended);
+        let mut nodes: Vec<(usize, NodeMetrics)> = self
+            .caller_stages
+            .iter()
+            .chain(ended.iter())
+            .flat_map(Stage::slots)
+            .filter_map(|slot| {
+                let served_by = self.plan.selection(slot.index).kind;
+                let counters = slot.counters()?;
+                Some((slot.index, counters.snapshot(&slot.id, &slot.descriptor.node_type, served_by)))
+            })
+            .collect();
+        nodes.sort_by_key(|(index, _)| *index);
+        let id = |index: usize| self.plan.graph().nodes()[index].manifest.id.clone();
+        let queues = self.queues.iter().map(|queue| {
+            let counts = queue.inbox.counts().get(queue.lane).copied().unwrap_or_default();
+            QueueMetrics {
+                from: id(queue.from),
+                to: id(queue.to),
+                dropped: counts.dropped,
+                high_water_packets: counts.high_water,
+            }
+        });
+        let elapsed = self.took.unwrap_or_else(|| self.began.elapsed());
+        let queues = if self.metrics { queues.collect() } else { Vec::new() };
+        let nodes = nodes.into_iter().map(|(_, node)| node).collect();
+        Metrics::new(self.id.clone(), elapsed, nodes, queues, snapshot_began)
+    }
+
+    /// Stops everything because of `error` and returns the error that came first.
+    fn fail(&mut self, error: NodeError) -> NodeError {
+        self.control.fail(error);
+        self.failure()
+    }
+
+    /// The error that stopped the pipeline, after everything was cleaned up.
+    fn failure(&mut self) -> NodeError {
+        self.control.stop();
+        self.end_caller_stages();
+        self.settle();
+        self.control
+            .error()
+            .unwrap_or_else(|| NodeError::new(ErrorKind::Cancelled, "the pipeline has been stopped"))
+    }
+
+    fn end_caller_stages(&mut self) {
+        // Stages move to the ended ones so that they are cleaned up once and can still be counted.
+        for mut stage in self.caller_stages.drain(..) {
+            stage.cleanup();
+            lock(&self.ended).push(stage);
+            self.control.stage_ended();
+        }
+    }
+
+    /// Waits for the stages' threads, in bounded time when the pipeline was stopped.
+    fn settle(&mut self) {
+        if self.control.is_stopped() && !self.control.wait_ended(STOP_LIMIT) {
+            tracing::error!(
+                pipeline = %self.id,
+                "a node is still in a call {} s after the stop; its thread is left behind",
+                STOP_LIMIT.as_secs()
+            );
+            self.threads.clear();
+        }
+        for thread in self.threads.drain(..) {
+            // A panic was caught and reported inside the thread.
+            let _ = thread.join();
+        }
+        self.took.get_or_insert_with(|| self.began.elapsed());
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if self.took.is_none() {
+            self.control.stop();
+            self.end_caller_stages();
+            self.settle();
+        }
+    }
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline").field("id", &self.id).field("finished", &self.finished).finish_non_exhaustive()
+    }
+}

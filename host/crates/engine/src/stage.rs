@@ -1,0 +1,274 @@
+//! One stage at work: connected nodes called one after the other in one thread.
+//!
+//! A packet's way through the stage takes no lock, channel or allocation; only a queue at the stage's edge does.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use remotemedia_core::{Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port};
+
+use crate::control::Control;
+use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
+use crate::metrics::NodeCounters;
+use crate::outbox::{Outbox, Output};
+
+/// Where a packet goes from an output port.
+pub(crate) enum Target {
+    /// To a node of the same stage, by its position there.
+    Local { node: usize, port: Port },
+    /// To a node of another stage, by its position there.
+    Queue { queue: usize, node: usize, port: Port },
+    /// Out of the graph.
+    Sink,
+}
+
+/// The sending end of a queue.
+pub(crate) struct QueueSender {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) lane: usize,
+}
+
+/// One node of a stage with everything a call needs at hand.
+pub(crate) struct Slot {
+    pub(crate) index: usize,
+    pub(crate) id: Arc<str>,
+    pub(crate) descriptor: Arc<NodeDescriptor>,
+    node: Box<dyn Node>,
+    inputs: Vec<PayloadKind>,
+    outputs: Outputs,
+    routes: Vec<Vec<Target>>,
+    counters: Option<NodeCounters>,
+    initialized: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        index: usize,
+        id: Arc<str>,
+        descriptor: Arc<NodeDescriptor>,
+        node: Box<dyn Node>,
+        routes: Vec<Vec<Target>>,
+        metrics: bool,
+    ) -> Self {
+        let connected = routes.iter().enumerate().filter(|(_, targets)| !targets.is_empty());
+        let outputs = Outputs::connected_to(connected.map(|(port, _)| Port(port as u16)));
+        let inputs = descriptor.inputs.iter().map(|port| port.kind).collect();
+        let counters = metrics.then(NodeCounters::new);
+        Self { index, id, descriptor, node, inputs, outputs, routes, counters, initialized: false }
+    }
+
+    pub(crate) fn counters(&self) -> Option<&NodeCounters> {
+        self.counters.as_ref()
+    }
+
+    /// One `process` call. `clock` is the end of the previous call, and becomes the end of this one: a chain
+    /// of nodes reads the clock once per hop.
+    fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
+        let result = match self.inputs.get(usize::from(port.0)) {
+            Some(&kind) if packet.payload.kind().fits(kind) => self.node.process(port, packet, &mut self.outputs),
+            Some(&kind) => Err(wrong_kind(&self.descriptor, port, kind, &packet)),
+            None => Err(NodeError::invalid_input(format!("has no input port {}", port.0))),
+        };
+        if let (Some(counters), Some(clock)) = (&mut self.counters, clock) {
+            let now = Instant::now();
+            counters.record((now - *clock).as_nanos() as u64, self.outputs.len(), result.is_err());
+            *clock = now;
+        }
+        result.map_err(|error| error.at(&self.id, Operation::Process))
+    }
+
+    fn flush(&mut self) -> Result<(), NodeError> {
+        let result = self.node.flush(&mut self.outputs);
+        if let Some(counters) = &mut self.counters {
+            counters.record_flush(self.outputs.len(), result.is_err());
+        }
+        result.map_err(|error| error.at(&self.id, Operation::Flush))
+    }
+}
+
+#[cold]
+fn wrong_kind(descriptor: &NodeDescriptor, port: Port, kind: PayloadKind, packet: &Packet) -> NodeError {
+    let name = descriptor.inputs.get(usize::from(port.0)).map_or("?", |port| &port.name);
+    NodeError::invalid_input(format!(
+        "input `{name}` takes {}, but got {} at {} ns",
+        kind.name(),
+        packet.payload.type_name(),
+        packet.pts_ns
+    ))
+}
+
+struct Step {
+    node: usize,
+    port: Port,
+    packet: Packet,
+}
+
+/// A stage: its nodes in topological order and the queues it feeds.
+pub(crate) struct Stage {
+    slots: Vec<Slot>,
+    queues: Vec<QueueSender>,
+    work: Vec<Step>,
+    /// The node that is being called, to blame a panic on.
+    current: usize,
+    control: Arc<Control>,
+    outbox: Arc<Outbox>,
+}
+
+impl Stage {
+    pub(crate) fn new(
+        slots: Vec<Slot>,
+        queues: Vec<QueueSender>,
+        control: Arc<Control>,
+        outbox: Arc<Outbox>,
+    ) -> Self {
+        Self { slots, queues, work: Vec::new(), current: 0, control, outbox }
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The position in this stage of each of its nodes, by graph index.
+    pub(crate) fn positions(&self) -> HashMap<usize, usize> {
+        self.slots.iter().enumerate().map(|(position, slot)| (slot.index, position)).collect()
+    }
+
+    /// Initializes every node in order.
+    pub(crate) fn initialize(&mut self) -> Result<(), NodeError> {
+        self.guarded(Operation::Initialize, |stage| {
+            for position in 0..stage.slots.len() {
+                stage.current = position;
+                let slot = &mut stage.slots[position];
+                slot.initialized = true;
+                slot.node.initialize().map_err(|error| error.at(&slot.id, Operation::Initialize))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends one packet all the way through the stage.
+    pub(crate) fn deliver(&mut self, delivery: Delivery) -> Result<(), NodeError> {
+        let Delivery { epoch, node, port, packet } = delivery;
+        self.guarded(Operation::Process, |stage| {
+            stage.work.push(Step { node, port, packet });
+            stage.drain_work(epoch)
+        })
+    }
+
+    /// Flushes every node in order, each one's output going through the rest before the next is flushed.
+    pub(crate) fn flush(&mut self) -> Result<(), NodeError> {
+        self.guarded(Operation::Flush, |stage| {
+            for position in 0..stage.slots.len() {
+                stage.current = position;
+                stage.slots[position].flush()?;
+                stage.route(position, FLUSH_EPOCH)?;
+                stage.drain_work(FLUSH_EPOCH)?;
+            }
+            for queue in &stage.queues {
+                queue.inbox.end(queue.lane);
+            }
+            Ok(())
+        })
+    }
+
+    /// Tells every queue that nothing of `epoch` or before will follow.
+    pub(crate) fn progress(&self, epoch: Epoch) {
+        for queue in &self.queues {
+            queue.inbox.progress(queue.lane, epoch);
+        }
+    }
+
+    /// Cleans up every node whose `initialize` was called, last node first. A panic of one node does not keep
+    /// the others from it.
+    pub(crate) fn cleanup(&mut self) {
+        for slot in self.slots.iter_mut().rev().filter(|slot| slot.initialized) {
+            slot.initialized = false;
+            if catch_unwind(AssertUnwindSafe(|| slot.node.cleanup())).is_err() {
+                tracing::error!(node = %slot.id, "the node panicked in cleanup");
+            }
+        }
+    }
+
+    /// The life of a stage on its own thread, from the first packet to the end of the stream.
+    pub(crate) fn serve(&mut self, inbox: &Inbox) -> Result<(), NodeError> {
+        loop {
+            match inbox.receive() {
+                Received::Packet(delivery) => self.deliver(delivery)?,
+                Received::Progress(epoch) => self.progress(epoch),
+                Received::End => return self.flush(),
+                Received::Stopped => return Ok(()),
+            }
+        }
+    }
+
+    fn drain_work(&mut self, epoch: Epoch) -> Result<(), NodeError> {
+        let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
+        while let Some(Step { node, port, packet }) = self.work.pop() {
+            self.current = node;
+            if let Err(error) = self.slots[node].process(port, packet, &mut clock) {
+                self.work.clear();
+                return Err(error);
+            }
+            self.route(node, epoch)?;
+        }
+        Ok(())
+    }
+
+    /// Moves what node `from` produced to where it is connected. Packets for nodes of this stage are stacked
+    /// in reverse, so that they are taken in order: first packet first, first connection first.
+    fn route(&mut self, from: usize, epoch: Epoch) -> Result<(), NodeError> {
+        let slot = &mut self.slots[from];
+        let stacked = self.work.len();
+        for (port, packet) in slot.outputs.drain() {
+            let Some(targets) = slot.routes.get(usize::from(port.0)) else {
+                return Err(NodeError::internal(format!("emitted on output port {}, which it has not", port.0))
+                    .at(&slot.id, Operation::Process));
+            };
+            let mut packet = Some(packet);
+            for (nth, target) in targets.iter().enumerate() {
+                let copy = if nth + 1 == targets.len() { packet.take() } else { packet.clone() };
+                let Some(packet) = copy else { break };
+                match target {
+                    Target::Local { node, port } => self.work.push(Step { node: *node, port: *port, packet }),
+                    Target::Queue { queue, node, port } => {
+                        let queue = &self.queues[*queue];
+                        let delivery = Delivery { epoch, node: *node, port: *port, packet };
+                        if !queue.inbox.push(queue.lane, delivery) {
+                            return Err(stopped(&self.control));
+                        }
+                    }
+                    Target::Sink => self.outbox.push(Output { node: slot.index, port, packet }),
+                }
+            }
+        }
+        self.work[stacked..].reverse();
+        Ok(())
+    }
+
+    /// Runs `body`, turning a panic of a node into its error.
+    fn guarded(
+        &mut self,
+        operation: Operation,
+        body: impl FnOnce(&mut Self) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        catch_unwind(AssertUnwindSafe(|| body(self))).unwrap_or_else(|panic| {
+            self.work.clear();
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("no message");
+            let id = self.slots.get(self.current).map_or("", |slot| &slot.id);
+            Err(NodeError::internal(format!("the node panicked: {text}")).at(id, operation))
+        })
+    }
+}
+
+/// The error that stopped the pipeline, for a stage that only noticed.
+fn stopped(control: &Control) -> NodeError {
+    control.error().unwrap_or_else(|| {
+        NodeError::new(remotemedia_core::ErrorKind::Cancelled, "the pipeline has been stopped")
+    })
+}
