@@ -2,28 +2,29 @@
 //! and every dependent where its libpython is, so that no binary loads another one of the same name.
 
 use std::error::Error;
+use std::path::Path;
 use std::process::Command;
 
-/// Prints version, base prefix and executable, one per line.
-const ASK: &str =
-    "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix, sys.executable, sep='\\n')";
+/// Prints version, base prefix, library folder and executable, one per line.
+const ASK: &str = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sys.base_prefix, \
+                   sysconfig.get_config_var('LIBDIR'), sys.executable, sep='\\n')";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let config = pyo3_build_config::get();
-    let executable = config.executable().ok_or("PyO3 was configured without an interpreter to ask")?;
-    println!("cargo::rerun-if-changed={executable}");
-    let output = Command::new(executable).args(["-c", ASK]).output()?;
+    let configured = config.executable().ok_or("PyO3 was configured without an interpreter to ask")?;
+    rerun_with(configured);
+    let output = Command::new(configured).args(["-c", ASK]).output()?;
     let answer = String::from_utf8(output.stdout)?;
-    let [version, base_prefix, executable] = answer.lines().collect::<Vec<_>>()[..] else {
-        return Err(
-            format!("{executable} does not answer: {}", String::from_utf8_lossy(&output.stderr)).into()
-        );
+    let [version, base_prefix, lib_dir, executable] = answer.lines().collect::<Vec<_>>()[..] else {
+        return Err(format!("{configured} does not answer: {}", String::from_utf8_lossy(&output.stderr)).into());
     };
-    if version != config.version().to_string() {
+    let moved = cfg!(target_os = "linux") && config.lib_dir().is_some_and(|configured| configured != lib_dir);
+    if version != config.version().to_string() || moved {
         return Err(format!(
-            "PyO3 was configured for Python {}, but {executable} is Python {version} now: run \
-             `cargo clean -p pyo3-ffi -p pyo3 -p numpy` and build again",
-            config.version()
+            "PyO3 was configured for Python {} of {}, but {configured} is now Python {version} of {lib_dir}: run \
+             `cargo clean -p pyo3-ffi` and build again",
+            config.version(),
+            config.lib_dir().unwrap_or_default(),
         )
         .into());
     }
@@ -36,4 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::metadata=libpython_dir={folder}");
     }
     Ok(())
+}
+
+/// Asks again when the interpreter changes; a new virtual environment in the same place has a new `pyvenv.cfg`.
+fn rerun_with(executable: &str) {
+    println!("cargo::rerun-if-changed={executable}");
+    let environment = Path::new(executable).parent().and_then(Path::parent);
+    if let Some(settings) = environment.map(|folder| folder.join("pyvenv.cfg")).filter(|path| path.is_file()) {
+        println!("cargo::rerun-if-changed={}", settings.display());
+    }
 }
