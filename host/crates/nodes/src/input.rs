@@ -45,15 +45,22 @@ impl AudioStream {
     ) -> Result<Self, NodeError> {
         let spec = audio.spec();
         let stream = *slot.get_or_insert(Self { spec, origin_ns: pts_ns });
-        let same = (stream.spec.sample_rate_hz, stream.spec.channels) == (spec.sample_rate_hz, spec.channels);
-        if same {
-            return Ok(stream);
-        }
-        Err(NodeError::invalid_input(format!(
+        // Nodes read every format as f32.
+        let spec_now = AudioSpec { format: stream.spec.format, ..spec };
+        if spec_now == stream.spec { Ok(stream) } else { Err(stream.changed(spec)) }
+    }
+
+    /// For nodes that keep the format, which then may not change either.
+    pub(crate) fn expect_exactly(&self, spec: AudioSpec) -> Result<(), NodeError> {
+        if spec == self.spec { Ok(()) } else { Err(self.changed(spec)) }
+    }
+
+    fn changed(&self, spec: AudioSpec) -> NodeError {
+        NodeError::invalid_input(format!(
             "the stream changed from {} to {spec}; this node keeps the caps of its first packet: convert the \
-             stream to one rate and channel count before it",
-            stream.spec
-        )))
+             stream to one rate, channel count and format before it",
+            self.spec
+        ))
     }
 
     /// The time of frame number `frame` at `sample_rate_hz`, which need not be the stream's own rate.

@@ -11,7 +11,9 @@ mod runtime;
 
 mod add;
 mod arithmetic;
+mod audio_chunker;
 mod audio_gain;
+mod audio_level;
 mod audio_resample;
 mod calculator;
 mod channel_mixer;

@@ -12,4 +12,6 @@ pub(crate) const REGISTER: &[NodeType] = &[
     NodeType::of::<crate::audio_resample::AudioResample>(),
     NodeType::of::<crate::channel_mixer::ChannelMixer>(),
     NodeType::of::<crate::format_converter::FormatConverter>(),
+    NodeType::of::<crate::audio_chunker::AudioChunker>(),
+    NodeType::of::<crate::audio_level::AudioLevel>(),
 ];
