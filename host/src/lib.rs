@@ -1,1 +1,16 @@
-//! placeholder
+//! The host: where the runtimes meet the engine. Everything that runs pipelines (the command line, the Python
+//! SDK, a server) is built on [`Host`].
+//!
+//! Nothing expensive happens here: the interpreter and the wasm engine start when a node first needs them.
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod host;
+mod load;
+pub mod media;
+pub mod report;
+
+pub use config::{Config, ConfigError};
+pub use host::Host;
+pub use load::{LoadError, MOST_MANIFEST_BYTES};
+pub use remotemedia_python::InterpreterInfo;

@@ -1,2 +1,10 @@
-//! placeholder
-fn main() {}
+//! The binary `remotemedia`: parses the command line and hands over. What the verbs do is in `cli`.
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

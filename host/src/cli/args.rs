@@ -1,0 +1,141 @@
+//! The grammar of the command line. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use super::console;
+use super::failure::Failure;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
+Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
+             REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_LOG (for example `debug`).";
+
+/// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
+#[derive(Debug, Parser)]
+#[command(name = "remotemedia", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print results and errors as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline on files or pipes.
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Check a manifest and list everything that is wrong with it.
+    Validate {
+        /// The manifest (.json, .yaml).
+        #[arg(value_hint = ValueHint::FilePath)]
+        manifest: PathBuf,
+    },
+    /// Show which runtime would run each node, and why, with its ports.
+    Plan {
+        /// The manifest (.json, .yaml).
+        #[arg(value_hint = ValueHint::FilePath)]
+        manifest: PathBuf,
+    },
+    /// Draw the graph: SVG, Graphviz DOT or Mermaid.
+    Graph {
+        /// The manifest (.json, .yaml).
+        #[arg(value_hint = ValueHint::FilePath)]
+        manifest: PathBuf,
+        /// Where to: .svg, .dot or .mmd; without it, Mermaid on standard output.
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Show the node types there are, or one in detail.
+    Nodes {
+        #[command(subcommand)]
+        command: NodesCommand,
+    },
+    /// Print the JSON Schema of manifests, for editors.
+    Schema,
+    /// Check what this machine has for running nodes, and say how to mend what is missing.
+    Doctor,
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  remotemedia completions bash > ~/.local/share/bash-completion/completions/remotemedia"
+    )]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NodesCommand {
+    /// List the native node types.
+    List,
+    /// Show ports and params of a native type, a component, or a Python class.
+    #[command(
+        after_help = "Examples:\n  remotemedia nodes describe VAD\n  remotemedia nodes describe target/guests/gain.wasm\n  remotemedia nodes describe features:SpeechFeatures"
+    )]
+    Describe {
+        /// A native type, a `.wasm` file, or `module:Class`.
+        #[arg(value_name = "TYPE|FILE.wasm|MODULE:CLASS")]
+        node_type: String,
+    },
+}
+
+const RUN_HELP: &str = "\
+Inputs are wav, flac, mp3 and ogg/vorbis files, .jsonl files (one value per line), or `-` for standard input.
+Outputs are .wav, .flac and .jsonl files, or `-`: values as JSON lines, audio as a wav stream.
+Without -o, values are printed as JSON lines and audio is counted.
+
+Examples:
+  remotemedia run pipeline.json -i speech.wav -o clean.flac
+  remotemedia run mix.yaml -i voice=a.wav -i music=b.mp3 -o mix=out.wav
+  remotemedia run vad.json -i talk.ogg -o vad.segments=segments.jsonl --set vad.threshold=0.6
+  ffmpeg -i film.mkv -f wav - | remotemedia run vad.json -i - --json";
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The manifest (.json, .yaml).
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub manifest: PathBuf,
+    /// A file for a source node. Several files for one node follow each other as one stream.
+    #[arg(short, long = "input", value_name = "[NODE=]FILE", value_hint = ValueHint::FilePath)]
+    pub inputs: Vec<String>,
+    /// A file for what a node puts out; by default the first fitting port of the only sink.
+    #[arg(short, long = "output", value_name = "[NODE[.PORT]=]FILE", value_hint = ValueHint::FilePath)]
+    pub outputs: Vec<String>,
+    /// How much audio is read at a time, in milliseconds. Results do not depend on it.
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub chunk_ms: u32,
+    /// Change a param of the manifest for this run; the value is JSON or plain text.
+    #[arg(long = "set", value_name = "NODE.PARAM=VALUE")]
+    pub sets: Vec<String>,
+    /// Write what the engine counted, as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics: Option<PathBuf>,
+    /// Write a report with graph, waveform, segments and call times, and print its tables.
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Compare the segments found with the true ones of this file ({"segments": [{"start_ns", "end_ns"}]}).
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
+    pub truth: Option<PathBuf>,
+}
+
+/// Prints the completion script of `shell`.
+pub fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "remotemedia", &mut script);
+    console::write(&String::from_utf8_lossy(&script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,52 @@
+//! Standard output and error: results, logging, and a closed pipe, which is a reader that has seen enough.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+
+/// Writes `text` to standard output.
+pub fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::reader_left()),
+        Err(error) => Err(Failure::output(format!("cannot write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes `value` as one line.
+pub fn write_json(value: &Value) -> Result<(), Failure> {
+    write(&format!("{value}\n"))
+}
+
+/// Writes help in colour to a terminal, plain elsewhere.
+pub fn print(colored: &str, plain: &str) {
+    let text = if io::stdout().is_terminal() { colored } else { plain };
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// The form of a message that suits standard error.
+pub fn for_stderr<'a>(colored: &'a str, plain: &'a str) -> &'a str {
+    if io::stderr().is_terminal() { colored } else { plain }
+}
+
+/// Logs warnings (or what `filter` says) to standard error.
+pub fn start_logging(filter: Option<&str>) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter.unwrap_or("warn,symphonia=error")).map_err(|error| {
+        Failure::usage(format!(
+            "REMOTEMEDIA_LOG is no log filter such as `info` or `remotemedia_wasm=debug`: {error}"
+        ))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The command line: its grammar, its exit codes, and one file per verb.
+
+mod args;
+mod console;
+mod doctor;
+mod failure;
+mod graph;
+mod nodes;
+mod plan;
+mod run;
+mod schema;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind as ClapErrorKind;
+use remotemedia_host::{Config, Host};
+
+use args::{Command, CommandLine};
+use failure::{EXIT_USAGE, Failure};
+
+/// Parses, runs the verb, and reports a failure in the form that was asked for.
+pub fn main() -> ExitCode {
+    // Known before parsing, because a wrong command line must be reported in the form it asked for.
+    let wants_json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => return usage_error(&error, wants_json),
+    };
+    match dispatch(command_line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(wants_json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn usage_error(error: &clap::Error, wants_json: bool) -> ExitCode {
+    let is_help = matches!(error.kind(), ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion);
+    if is_help {
+        console::print(&error.render().ansi().to_string(), &error.render().to_string());
+        return ExitCode::SUCCESS;
+    }
+    if wants_json {
+        let message = error.render().to_string();
+        let message = message.trim().trim_start_matches("error: ");
+        Failure::usage(message).report(true);
+    } else {
+        eprint!("{}", console::for_stderr(&error.render().ansi().to_string(), &error.render().to_string()));
+    }
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
+    let json = command_line.json;
+    if let Command::Completions { shell } = command_line.command {
+        return args::completions(shell);
+    }
+    let config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
+    console::start_logging(config.log_filter.as_deref())?;
+    let host = Host::new(config);
+    match command_line.command {
+        Command::Run(args) => run::run(&host, &args, json),
+        Command::Validate { manifest } => validate::validate(&host, &manifest, json),
+        Command::Plan { manifest } => plan::plan(&host, &manifest, json),
+        Command::Graph { manifest, output } => graph::graph(&host, &manifest, output.as_deref(), json),
+        Command::Nodes { command } => nodes::nodes(&host, &command, json),
+        Command::Schema => schema::schema(),
+        Command::Doctor => doctor::doctor(&host, json),
+        Command::Completions { .. } => Ok(()),
+    }
+}

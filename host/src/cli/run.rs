@@ -1,0 +1,158 @@
+//! `run`: files through a pipeline. This file is the order of events; the parts are beside it.
+
+mod inputs;
+mod interrupt;
+mod outputs;
+mod progress;
+mod results;
+mod sets;
+mod speech;
+
+use std::time::Instant;
+
+use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
+use remotemedia_host::Host;
+use remotemedia_host::report::Waveform;
+use serde_json::{Value, json};
+
+use super::args::RunArgs;
+use super::console;
+use super::failure::Failure;
+use super::graph::write_file;
+use inputs::Inputs;
+use interrupt::Interrupt;
+use outputs::Outlets;
+use progress::Progress;
+use results::Results;
+
+pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
+    let mut manifest = host.load_manifest(&args.manifest)?;
+    sets::apply(&mut manifest, &args.sets)?;
+    let truth = args.truth.as_deref().map(speech::read_truth).transpose()?;
+    let name = args.manifest.display().to_string();
+    let plan = host.plan(&manifest).map_err(|errors| Failure::plan(&name, &errors))?;
+    if !as_json {
+        for notice in plan.notices() {
+            eprintln!("note: {notice}");
+        }
+    }
+    let interrupt = interrupt::watch()?;
+    // Everything that can be wrong with the files is found before a node is made.
+    let inputs = Inputs::open(&plan, &args.inputs, args.chunk_ms)?;
+    let outlets = Outlets::resolve(host, &plan, &args.outputs)?;
+    if as_json && outlets.use_stdout() {
+        return Err(Failure::usage(
+            "`-o -` and --json both write to standard output; give the output a file name",
+        ));
+    }
+    let tables = args.report.is_some() || truth.is_some();
+    let results = Results::new(host, &plan, as_json || tables, !as_json && !tables);
+    let mut job = Job {
+        waveform: args.report.is_some().then(Waveform::default),
+        progress: Progress::new(inputs.total_seconds(), as_json),
+        inputs,
+        outlets,
+        results,
+        began: Instant::now(),
+    };
+    let metrics = job.execute(host, &plan, &interrupt)?;
+    job.finish(args, &plan, &metrics, truth.as_deref(), as_json)
+}
+
+/// One run with everything it reads and writes.
+struct Job {
+    inputs: Inputs,
+    outlets: Outlets,
+    results: Results,
+    waveform: Option<Waveform>,
+    progress: Progress,
+    began: Instant,
+}
+
+impl Job {
+    /// Feeds all input, takes all output, and completes the output files.
+    fn execute(&mut self, host: &Host, plan: &Plan, interrupt: &Interrupt) -> Result<Metrics, Failure> {
+        let options = PipelineOptions { taps: self.outlets.taps(plan), ..PipelineOptions::default() };
+        self.began = Instant::now();
+        let mut pipeline = host.start(plan, options)?;
+        interrupt.cancels(pipeline.canceller());
+        let ran = self.pump(&mut pipeline);
+        if interrupt.happened() {
+            return Err(Failure::interrupted());
+        }
+        ran?;
+        self.progress.finish();
+        // From here on files get their names; an interrupt between two of them would leave a part of the results.
+        self.outlets.finish()?;
+        Ok(pipeline.metrics())
+    }
+
+    fn pump(&mut self, pipeline: &mut Pipeline) -> Result<(), Failure> {
+        while let Some(packet) = self.inputs.next_packet()? {
+            if let (Some(waveform), Some(audio)) = (&mut self.waveform, self.inputs.first_audio(&packet)) {
+                waveform.push(audio);
+            }
+            pipeline.feed(self.inputs.node_id(), packet)?;
+            while let Some(output) = pipeline.try_next()? {
+                self.take(output)?;
+            }
+            self.progress.at(self.inputs.seconds_read());
+        }
+        pipeline.finish()?;
+        while let Some(output) = pipeline.next()? {
+            self.take(output)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, output: Output) -> Result<(), Failure> {
+        let written = self.outlets.write(&output)?;
+        self.results.take(&output, written)
+    }
+
+    /// Reports what came out.
+    fn finish(
+        self,
+        args: &RunArgs,
+        plan: &Plan,
+        metrics: &Metrics,
+        truth: Option<&[speech::TrueSegment]>,
+        as_json: bool,
+    ) -> Result<(), Failure> {
+        let wall_seconds = self.began.elapsed().as_secs_f64();
+        if let Some(path) = &args.metrics {
+            let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
+            write_file(path, &format!("{metrics:#}\n"))?;
+        }
+        let summary = speech::Summary::new(&self.results, truth);
+        if let Some(path) = &args.report {
+            let page = summary.page(plan, metrics, &self.inputs, self.waveform.as_ref(), wall_seconds);
+            write_file(path, &page)?;
+        }
+        if as_json {
+            let mut object = json!({
+                "status": "ok",
+                "outputs": self.results.to_json(&self.outlets),
+                "served_by": served_by(plan),
+                "metrics": metrics,
+            });
+            if let (Some(object), Some(score)) = (object.as_object_mut(), summary.score_json()) {
+                object.insert("score".into(), score);
+            }
+            return console::write_json(&object);
+        }
+        if args.report.is_some() || truth.is_some() {
+            console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
+        }
+        self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
+        if let Some(path) = &args.report {
+            eprintln!("report: {}", path.display());
+        }
+        Ok(())
+    }
+}
+
+fn served_by(plan: &Plan) -> Value {
+    let nodes = plan.graph().nodes().iter().enumerate();
+    nodes.map(|(index, node)| (node.manifest.id.clone(), json!(plan.selection(index).kind))).collect()
+}

@@ -1,0 +1,151 @@
+//! The operator's settings, and the only place of the host that reads environment variables.
+
+use std::path::{Path, PathBuf};
+
+use remotemedia_core::RuntimeKind;
+use remotemedia_engine::Settings;
+use remotemedia_engine::selector::PythonRuntime;
+use remotemedia_wasm::WasmConfig;
+
+/// Everything that the environment decides.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// What the selector obeys.
+    pub selector: Settings,
+    /// `REMOTEMEDIA_CACHE_DIR`: where compiled components are kept. By default `remotemedia` in the user's cache
+    /// folder.
+    pub cache_dir: Option<PathBuf>,
+    /// `REMOTEMEDIA_VENV`: the virtual environment for Python nodes; it must fit.
+    pub venv: Option<PathBuf>,
+    /// `VIRTUAL_ENV`: the virtual environment that the shell has activated.
+    pub virtual_env: Option<PathBuf>,
+    /// Where the process was started.
+    pub current_dir: Option<PathBuf>,
+    /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
+    pub log_filter: Option<String>,
+}
+
+/// An environment variable holds what it may not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {name} is `{value}`, but it may be: {allowed}")]
+pub struct ConfigError {
+    name: &'static str,
+    value: String,
+    allowed: &'static str,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// When a variable holds a value that means nothing: a typo in a safety switch must not pass silently.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_vars(|name| std::env::var(name).ok(), std::env::current_dir().ok())
+    }
+
+    fn from_vars(
+        var: impl Fn(&str) -> Option<String>,
+        current_dir: Option<PathBuf>,
+    ) -> Result<Self, ConfigError> {
+        let set = |name: &str| var(name).filter(|value| !value.is_empty());
+        let path = |name: &str| set(name).map(PathBuf::from);
+        let mut selector = Settings::default();
+        if let Some(value) = set("REMOTEMEDIA_RUNTIME_FORCE") {
+            selector.force = Some(forced_kind(value)?);
+        }
+        if let Some(value) = set("REMOTEMEDIA_PYTHON_RUNTIME") {
+            selector.python_runtime = PythonRuntime::parse(&value).ok_or(ConfigError {
+                name: "REMOTEMEDIA_PYTHON_RUNTIME",
+                value,
+                allowed: "cpython, cpython_wasm, wasm, auto, rustpython",
+            })?;
+        }
+        if let Some(value) = set("REMOTEMEDIA_ENABLE_FALLBACK") {
+            selector.enable_fallback = switch("REMOTEMEDIA_ENABLE_FALLBACK", value)?;
+        }
+        let user_cache = || {
+            let (xdg, home) = (path("XDG_CACHE_HOME"), path("HOME"));
+            WasmConfig::user_cache_dir(
+                xdg.as_deref().map(Path::as_os_str),
+                home.as_deref().map(Path::as_os_str),
+            )
+        };
+        Ok(Self {
+            selector,
+            cache_dir: path("REMOTEMEDIA_CACHE_DIR").or_else(user_cache),
+            venv: path("REMOTEMEDIA_VENV"),
+            virtual_env: path("VIRTUAL_ENV"),
+            current_dir,
+            log_filter: set("REMOTEMEDIA_LOG"),
+        })
+    }
+}
+
+fn forced_kind(value: String) -> Result<RuntimeKind, ConfigError> {
+    let kind = match value.to_ascii_lowercase().as_str() {
+        "native" | "rust" => Some(RuntimeKind::Native),
+        "wasm" => Some(RuntimeKind::Wasm),
+        "cpython" | "python" => Some(RuntimeKind::Cpython),
+        "cpython_wasm" => Some(RuntimeKind::CpythonWasm),
+        _ => None,
+    };
+    kind.ok_or(ConfigError {
+        name: "REMOTEMEDIA_RUNTIME_FORCE",
+        value,
+        allowed: "native, wasm, cpython, cpython_wasm",
+    })
+}
+
+fn switch(name: &'static str, value: String) -> Result<bool, ConfigError> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(ConfigError { name, value, allowed: "true, false, 1, 0, yes, no, on, off" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let vars: Vec<(String, String)> =
+            vars.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let find =
+            move |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Config::from_vars(find, None)
+    }
+
+    #[test]
+    fn an_empty_environment_gives_the_defaults() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.selector, Settings::default());
+        assert!(config.selector.enable_fallback && config.cache_dir.is_none());
+    }
+
+    #[test]
+    fn every_variable_arrives_in_any_case() {
+        let config = config(&[
+            ("REMOTEMEDIA_RUNTIME_FORCE", "CPython"),
+            ("REMOTEMEDIA_PYTHON_RUNTIME", "WASM"),
+            ("REMOTEMEDIA_ENABLE_FALLBACK", "False"),
+            ("HOME", "/home/a"),
+        ])
+        .unwrap();
+        assert_eq!(config.selector.force, Some(RuntimeKind::Cpython));
+        assert_eq!(config.selector.python_runtime, PythonRuntime::CpythonWasm);
+        assert!(!config.selector.enable_fallback);
+        assert_eq!(config.cache_dir, Some(PathBuf::from("/home/a/.cache/remotemedia/wasm")));
+    }
+
+    #[test]
+    fn a_typo_in_a_switch_is_an_error_that_lists_what_is_allowed() {
+        let error = config(&[("REMOTEMEDIA_RUNTIME_FORCE", "nativ")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environment variable REMOTEMEDIA_RUNTIME_FORCE is `nativ`, but it may be: native, wasm, cpython, \
+             cpython_wasm"
+        );
+        assert!(config(&[("REMOTEMEDIA_ENABLE_FALLBACK", "maybe")]).is_err());
+    }
+}

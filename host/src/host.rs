@@ -1,0 +1,127 @@
+//! The composition root: one line per runtime, and what can be done with them together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use remotemedia_core::{
+    Manifest, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, Payload, Runtime, RuntimeKind,
+};
+use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
+use remotemedia_nodes::NativeRuntime;
+use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo};
+use remotemedia_wasm::{WasmConfig, WasmRuntime};
+use serde_json::Value;
+
+use crate::Config;
+use crate::load::{LoadError, load_manifest};
+use crate::media::payload_to_json;
+
+/// A set of runtimes with the operator's settings. Cheap to make; cloning shares the runtimes.
+#[derive(Clone)]
+pub struct Host {
+    config: Config,
+    wasm: Arc<WasmRuntime>,
+    python: Arc<CpythonRuntime>,
+    runtimes: Runtimes,
+}
+
+impl Host {
+    /// A host with every runtime there is. Starts none of them.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let python = CpythonConfig {
+            venv: config.venv.clone(),
+            virtual_env: config.virtual_env.clone(),
+            current_dir: config.current_dir.clone(),
+            ..CpythonConfig::default()
+        };
+        let wasm = Arc::new(WasmRuntime::new(WasmConfig {
+            cache_dir: config.cache_dir.clone(),
+            ..WasmConfig::default()
+        }));
+        let python = Arc::new(CpythonRuntime::new(python));
+        let runtimes: Vec<Arc<dyn Runtime>> =
+            vec![Arc::new(NativeRuntime::new()), Arc::clone(&wasm) as _, Arc::clone(&python) as _];
+        Self { config, wasm, python, runtimes: Runtimes::new(runtimes) }
+    }
+
+    /// The settings that the host was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The runtimes, for callers that make single nodes.
+    #[must_use]
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
+    }
+
+    /// Reads a manifest file (JSON or YAML). Its relative paths mean its own folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is larger than 16 MiB, or is no valid manifest.
+    pub fn load_manifest(&self, path: &Path) -> Result<Manifest, LoadError> {
+        load_manifest(path)
+    }
+
+    /// Proves the manifest sound and chooses a runtime for every node.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn plan(&self, manifest: &Manifest) -> Result<Plan, ManifestErrors> {
+        Plan::new(manifest, &self.runtimes, &self.config.selector)
+    }
+
+    /// Creates and initializes the nodes of `plan`.
+    ///
+    /// # Errors
+    /// The first node that cannot be created or initialized.
+    pub fn start(&self, plan: &Plan, options: PipelineOptions) -> Result<Pipeline, NodeError> {
+        Pipeline::start(plan, &self.runtimes, options)
+    }
+
+    /// Descriptors of the native node types.
+    #[must_use]
+    pub fn native_nodes(&self) -> Vec<&'static NodeDescriptor> {
+        NativeRuntime::new().descriptors().collect()
+    }
+
+    /// What `kind` says about a node; `None` when it does not know the type.
+    ///
+    /// # Errors
+    /// When the type is that runtime's but cannot be read.
+    pub fn describe(
+        &self,
+        kind: RuntimeKind,
+        node: &NodeManifest,
+    ) -> Result<Option<NodeDescriptor>, NodeError> {
+        self.runtimes.get(kind).map_or(Ok(None), |runtime| runtime.describe(node))
+    }
+
+    /// What the component in `file` says about itself, whatever its node type.
+    ///
+    /// # Errors
+    /// When the file is no component that this host can run.
+    pub fn describe_component(&self, file: &Path) -> Result<NodeDescriptor, NodeError> {
+        self.wasm.describe_file(file)
+    }
+
+    /// Which Python runs the cpython nodes. Starts the interpreter.
+    ///
+    /// # Errors
+    /// When there is none that fits.
+    pub fn python_info(&self) -> Result<InterpreterInfo, NodeError> {
+        self.python.info(Path::new("."))
+    }
+
+    /// A payload as JSON, Python objects included: see [`payload_to_json`].
+    #[must_use]
+    pub fn to_json(&self, payload: &Payload) -> Value {
+        let object = match payload {
+            Payload::Object(object) => self.python.object_to_json(object),
+            _ => None,
+        };
+        object.unwrap_or_else(|| payload_to_json(payload))
+    }
+}

@@ -1,0 +1,21 @@
+//! Files in and out: audio (wav, flac, mp3, ogg/vorbis), JSON lines, and what goes wrong with them.
+//!
+//! Everything streams: a reader holds one chunk, a writer one block. Nothing here knows pipelines or nodes.
+
+mod decode;
+mod error;
+mod flac;
+mod input;
+mod json_lines;
+mod output;
+mod wav;
+mod wav_write;
+mod writer;
+
+pub use error::MediaError;
+pub use flac::FlacWriter;
+pub use input::AudioInput;
+pub use json_lines::{JsonLines, JsonLinesWriter, payload_to_json};
+pub use output::{OutputFile, remove_unfinished_files};
+pub use wav_write::WavWriter;
+pub use writer::{AudioWriter, FileKind};
