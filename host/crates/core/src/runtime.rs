@@ -61,6 +61,11 @@ pub trait Runtime: Send + Sync {
         Vec::new()
     }
 
+    /// True when [`Runtime::node_types`] lists `node_type` or an alias of one of its names.
+    fn lists(&self, node_type: &str) -> bool {
+        self.node_types().iter().any(|known| known == node_type)
+    }
+
     /// What the node type of `node` says about itself; `None` when this runtime does not know the type.
     ///
     /// # Errors

@@ -28,16 +28,14 @@ impl Runtimes {
         self.0.iter()
     }
 
-    /// Which of them could run `node`. Only the native registry is asked: finding out for sure from the others
-    /// may start an interpreter or compile a component.
+    /// Which of them could run `node`, by its type's name: finding out for sure may start an interpreter or
+    /// compile a component.
     #[must_use]
     pub fn available(&self, node: &NodeManifest) -> Available {
         let has = |kind| self.get(kind).is_some();
         let python = node.component.is_none() && may_be_python_class(&node.node_type);
         Available {
-            native: self
-                .get(RuntimeKind::Native)
-                .is_some_and(|native| matches!(native.describe(node), Ok(Some(_)))),
+            native: self.get(RuntimeKind::Native).is_some_and(|native| native.lists(&node.node_type)),
             wasm: node.component.is_some() && has(RuntimeKind::Wasm),
             cpython: python && has(RuntimeKind::Cpython),
             cpython_wasm: python && has(RuntimeKind::CpythonWasm),

@@ -50,6 +50,14 @@ impl Runtime for NativeRuntime {
         RuntimeKind::Native
     }
 
+    fn node_types(&self) -> Vec<String> {
+        NativeRuntime::node_types(self).map(str::to_owned).collect()
+    }
+
+    fn lists(&self, node_type: &str) -> bool {
+        find(node_type).is_some()
+    }
+
     fn describe(&self, node: &NodeManifest) -> Result<Option<NodeDescriptor>, NodeError> {
         Ok(self.descriptor(&node.node_type).cloned())
     }

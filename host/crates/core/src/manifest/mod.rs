@@ -13,5 +13,5 @@ pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,
-    Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint,
+    Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint, Version,
 };
