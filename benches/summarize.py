@@ -1,6 +1,8 @@
 """Gathers criterion's results into one JSON file: every bench with its median and its 95 % confidence interval, in ns.
 
-    python3 benches/summarize.py target/criterion target/bench-summary.json
+    python3 benches/summarize.py target/criterion target/bench-summary.json [MORE.json ...]
+
+Results that other benches left as JSON files are taken in under their names.
 """
 
 import json
@@ -32,14 +34,15 @@ def bench(folder: Path) -> tuple[str, dict]:
 
 
 def main() -> None:
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    results, summary = Path(sys.argv[1]), Path(sys.argv[2])
+    results, summary, *more = map(Path, sys.argv[1:])
     folders = sorted(path.parent for path in results.glob("**/new/benchmark.json"))
     if not folders:
         sys.exit(f"{results} holds no results: run `cargo bench` first")
     machine = {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
     document = {"machine": machine, "benches": dict(bench(folder) for folder in folders)}
+    document.update((path.stem, read(path)) for path in more)
     summary.parent.mkdir(parents=True, exist_ok=True)
     summary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"{len(folders)} benches in {summary}")
