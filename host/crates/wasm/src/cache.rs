@@ -1,0 +1,196 @@
+//! The compile cache: machine code on disk, keyed by what it was compiled from and by what, and authenticated.
+//!
+//! Loading machine code trusts it wholly, so only what this host wrote is loaded: every entry begins with a keyed
+//! hash over its name and content. A cache that cannot be used is no error: components are compiled again.
+
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::cache_key::{self, KEY_BYTES};
+
+const TAG_BYTES: usize = blake3::OUT_LEN;
+
+/// What identifies a component: the hash of its bytes.
+pub(crate) type Digest = blake3::Hash;
+
+/// Compiled code of one engine's components, in one folder.
+#[derive(Debug)]
+pub(crate) struct CompileCache {
+    dir: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+/// What a look-up found.
+pub(crate) enum Found {
+    /// Code that this host wrote.
+    Code(Component),
+    /// Nothing.
+    Nothing,
+    /// Something that this host did not write, or not like that.
+    Refused,
+}
+
+impl CompileCache {
+    /// Opens the cache in `dir`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When the folder or its key cannot be made or read.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir)?;
+        Ok(Self { dir: dir.to_owned(), key: cache_key::load_or_make(dir)? })
+    }
+
+    /// The code of the component with that digest.
+    pub fn load(&self, engine: &Engine, digest: &Digest) -> Found {
+        let name = entry_name(engine, digest);
+        let Ok(entry) = fs::read(self.dir.join(&name)) else { return Found::Nothing };
+        let Some((tag, code)) = entry.split_first_chunk::<TAG_BYTES>() else { return Found::Refused };
+        // `blake3::Hash` compares in constant time.
+        if blake3::Hash::from_bytes(*tag) != self.tag(&name, code) {
+            return Found::Refused;
+        }
+        // SAFETY: the tag proves that a process that knew this user's key wrote exactly these bytes under exactly
+        // this name; only `store` does, with what `Component::serialize` gave it. The bytes are in our own memory.
+        #[expect(unsafe_code, reason = "loading machine code is unsafe; authenticated just above")]
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.map_or(Found::Refused, Found::Code)
+    }
+
+    /// Keeps the code of a component.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was there before stays.
+    pub fn store(&self, engine: &Engine, digest: &Digest, component: &Component) -> io::Result<()> {
+        let name = entry_name(engine, digest);
+        let code = component.serialize().map_err(io::Error::other)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        file.write_all(self.tag(&name, &code).as_bytes())?;
+        file.write_all(&code)?;
+        file.persist(self.dir.join(name))?;
+        Ok(())
+    }
+
+    fn tag(&self, name: &str, code: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes()).update(code);
+        hasher.finalize()
+    }
+}
+
+/// `<hash of component and engine>.cwasm`: another wasmtime, other settings or another processor is another entry.
+fn entry_name(engine: &Engine, digest: &Digest) -> String {
+    let mut hasher = EngineHasher(blake3::Hasher::new());
+    hasher.0.update(digest.as_bytes());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}.cwasm", hasher.0.finalize().to_hex())
+}
+
+/// Lets what implements `Hash` feed a cryptographic hash.
+struct EngineHasher(blake3::Hasher);
+
+impl Hasher for EngineHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finalize().as_bytes().first_chunk::<8>().map_or(0, |head| u64::from_le_bytes(*head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "(component)";
+
+    fn compiled(engine: &Engine) -> (Digest, Component) {
+        let bytes = wat::parse_str(EMPTY).unwrap();
+        (blake3::hash(&bytes), Component::from_binary(engine, &bytes).unwrap())
+    }
+
+    fn only_entry(dir: &Path) -> PathBuf {
+        let is_code = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cwasm");
+        let mut entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(is_code);
+        let entry = entries.next().unwrap();
+        assert_eq!(entries.next(), None);
+        entry
+    }
+
+    #[test]
+    fn what_was_stored_is_found_by_another_process_of_the_same_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let (digest, component) = compiled(&engine);
+        let cache = CompileCache::open(dir.path()).unwrap();
+        assert!(matches!(cache.load(&engine, &digest), Found::Nothing));
+        cache.store(&engine, &digest, &component).unwrap();
+        let reopened = CompileCache::open(dir.path()).unwrap();
+        assert!(matches!(reopened.load(&engine, &digest), Found::Code(_)));
+        assert!(matches!(reopened.load(&engine, &blake3::hash(b"another")), Found::Nothing));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let (digest, component) = compiled(&engine);
+        let cache = CompileCache::open(dir.path()).unwrap();
+        cache.store(&engine, &digest, &component).unwrap();
+        let entry = only_entry(dir.path());
+        let good = fs::read(&entry).unwrap();
+        for position in (0..good.len()).step_by(97).chain([0, 31, 32, good.len() - 1]) {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            fs::write(&entry, &bad).unwrap();
+            assert!(
+                matches!(cache.load(&engine, &digest), Found::Refused),
+                "byte {position} was not noticed"
+            );
+        }
+        for length in [0, 31, 32, good.len() - 1] {
+            fs::write(&entry, &good[..length]).unwrap();
+            assert!(
+                matches!(cache.load(&engine, &digest), Found::Refused),
+                "a cut to {length} was not noticed"
+            );
+        }
+        fs::write(&entry, &good).unwrap();
+        assert!(matches!(cache.load(&engine, &digest), Found::Code(_)));
+    }
+
+    #[test]
+    fn an_entry_of_another_name_or_another_user_is_refused() {
+        let (dir, other_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let engine = Engine::default();
+        let (digest, component) = compiled(&engine);
+        let cache = CompileCache::open(dir.path()).unwrap();
+        cache.store(&engine, &digest, &component).unwrap();
+        let entry = only_entry(dir.path());
+        let renamed = blake3::hash(b"what an attacker wants to run");
+        fs::copy(&entry, dir.path().join(entry_name(&engine, &renamed))).unwrap();
+        assert!(matches!(cache.load(&engine, &renamed), Found::Refused));
+        let other = CompileCache::open(other_dir.path()).unwrap();
+        fs::copy(&entry, other_dir.path().join(entry.file_name().unwrap())).unwrap();
+        assert!(matches!(other.load(&engine, &digest), Found::Refused));
+    }
+
+    #[test]
+    fn another_engine_setting_is_another_entry() {
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        let (engine, other) = (Engine::default(), Engine::new(&config).unwrap());
+        let digest = blake3::hash(b"");
+        assert_ne!(entry_name(&engine, &digest), entry_name(&other, &digest));
+        assert_eq!(entry_name(&engine, &digest), entry_name(&Engine::default(), &digest));
+    }
+}

@@ -1,0 +1,47 @@
+//! Counts what the sandbox had to do, for metrics. It holds no policy.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What guests did since the process began, over all nodes of a runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SandboxCounts {
+    /// Nodes that ended in a trap or broke the rules of the boundary.
+    pub traps: u64,
+    /// Calls that ran into their deadline.
+    pub timeouts: u64,
+    /// Nodes that ran into a limit.
+    pub limits_exceeded: u64,
+    /// Log lines that were dropped because a node wrote too much.
+    pub log_lines_dropped: u64,
+    /// Components that were compiled, that is, not found in a cache.
+    pub compilations: u64,
+    /// Compiled components that were found in the disk cache but refused: not written by this host, or damaged.
+    pub cache_entries_refused: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub traps: AtomicU64,
+    pub timeouts: AtomicU64,
+    pub limits_exceeded: AtomicU64,
+    pub log_lines_dropped: AtomicU64,
+    pub compilations: AtomicU64,
+    pub cache_entries_refused: AtomicU64,
+}
+
+impl Counters {
+    pub fn add_one(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn snapshot(&self) -> SandboxCounts {
+        SandboxCounts {
+            traps: self.traps.load(Ordering::Relaxed),
+            timeouts: self.timeouts.load(Ordering::Relaxed),
+            limits_exceeded: self.limits_exceeded.load(Ordering::Relaxed),
+            log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
+            compilations: self.compilations.load(Ordering::Relaxed),
+            cache_entries_refused: self.cache_entries_refused.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The wasmtime engine, set up for untrusted audio nodes: synchronous, pooled, interruptible, and with every
+//! proposal that such nodes do not need switched off.
+
+use std::time::Duration;
+
+use wasmtime::component::Linker;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+
+use crate::guest::Guest;
+use crate::limits::SandboxLimits;
+use crate::linking::linker;
+use crate::ticker::Ticker;
+
+/// An engine, what its guests may import, and the thread that ends calls at their deadline.
+pub(crate) struct SandboxEngine {
+    pub engine: Engine,
+    pub linker: Linker<Guest>,
+    pub ticker: Ticker,
+}
+
+impl SandboxEngine {
+    /// Builds the engine.
+    ///
+    /// # Errors
+    /// When the system gives neither address space nor a thread.
+    pub fn new(limits: &SandboxLimits) -> wasmtime::Result<Self> {
+        let engine = Engine::new(config(limits).allocation_strategy(pool(limits))).or_else(|error| {
+            // A pool reserves terabytes of address space, which a container may forbid.
+            tracing::warn!("no pool for wasm instances, they will start slower: {error:#}");
+            Engine::new(config(limits).allocation_strategy(InstanceAllocationStrategy::OnDemand))
+        })?;
+        let linker = linker(&engine)?;
+        let ticker = Ticker::start(&engine, Duration::from_millis(limits.deadline_tick_ms.max(1)))?;
+        Ok(Self { engine, linker, ticker })
+    }
+}
+
+/// What neither Rust and C nor the interpreted guests are compiled to. By name, so that a wasmtime that starts to
+/// switch one of them on does not change what a guest may do.
+const REFUSED: [WasmFeatures; 23] = [
+    WasmFeatures::THREADS,
+    WasmFeatures::SHARED_EVERYTHING_THREADS,
+    WasmFeatures::MEMORY64,
+    WasmFeatures::MULTI_MEMORY,
+    WasmFeatures::CUSTOM_PAGE_SIZES,
+    WasmFeatures::GC,
+    WasmFeatures::GC_TYPES,
+    WasmFeatures::FUNCTION_REFERENCES,
+    WasmFeatures::EXCEPTIONS,
+    WasmFeatures::LEGACY_EXCEPTIONS,
+    WasmFeatures::TAIL_CALL,
+    WasmFeatures::RELAXED_SIMD,
+    WasmFeatures::STACK_SWITCHING,
+    WasmFeatures::WIDE_ARITHMETIC,
+    WasmFeatures::CM_ASYNC,
+    WasmFeatures::CM_ASYNC_STACKFUL,
+    WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+    WasmFeatures::CM_THREADING,
+    WasmFeatures::CM_ERROR_CONTEXT,
+    WasmFeatures::CM_GC,
+    WasmFeatures::CM64,
+    WasmFeatures::CM_MAP,
+    WasmFeatures::CM_FIXED_LENGTH_LISTS,
+];
+
+fn config(limits: &SandboxLimits) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes)
+        .memory_init_cow(true)
+        .shared_memory(false);
+    for feature in REFUSED {
+        config.wasm_features(feature, false);
+    }
+    config
+}
+
+fn pool(limits: &SandboxLimits) -> InstanceAllocationStrategy {
+    let nodes = limits.running_nodes;
+    let per_node = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(nodes)
+        .total_core_instances(nodes.saturating_mul(4))
+        .total_memories(nodes)
+        .total_tables(nodes.saturating_mul(2))
+        .max_core_instances_per_component(per_node(limits.instances))
+        .max_memories_per_component(per_node(limits.memories))
+        .max_tables_per_component(per_node(limits.tables))
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .table_elements(limits.table_elements)
+        .max_memory_size(limits.memory_bytes);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::component::Component;
+
+    fn engine() -> SandboxEngine {
+        SandboxEngine::new(&SandboxLimits { running_nodes: 2, ..SandboxLimits::default() }).unwrap()
+    }
+
+    #[test]
+    fn proposals_that_audio_nodes_do_not_need_are_refused() {
+        let engine = engine();
+        for (proposal, module) in [
+            ("threads", "(module (memory 1 1 shared))"),
+            ("memory64", "(module (memory i64 1))"),
+            ("multi-memory", "(module (memory 1) (memory 1))"),
+            ("gc", "(module (type (struct (field i32))))"),
+            ("exceptions", "(module (tag (param i32)))"),
+            ("function references", "(module (type $f (func)) (func (param (ref $f))))"),
+            ("tail calls", "(module (func $f return_call $f))"),
+            (
+                "relaxed simd",
+                "(module (func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle))",
+            ),
+            (
+                "wide arithmetic",
+                "(module (func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_s))",
+            ),
+        ] {
+            let bytes =
+                wat::parse_str(format!("(component (core {}", &module[1..]).to_string() + ")").unwrap();
+            assert!(Component::from_binary(&engine.engine, &bytes).is_err(), "{proposal} is accepted");
+        }
+        let simd = "(component (core module (func (param v128 v128) (result v128) local.get 0 local.get 1 f32x4.mul)))";
+        assert!(Component::from_binary(&engine.engine, &wat::parse_str(simd).unwrap()).is_ok());
+        let asynchronous = r#"(component (type $f (future u8)) (core func (canon future.new $f)))"#;
+        assert!(Component::from_binary(&engine.engine, &wat::parse_str(asynchronous).unwrap()).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! Turns what wasmtime reports into a typed `NodeError`: which limit was hit, where the guest was, what it said.
+
+use remotemedia_core::{ErrorKind, NodeError};
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::counters::Counters;
+use crate::guest::Guest;
+use crate::guest_log::printable;
+use crate::limits::NodeLimits;
+use crate::linking::WaitedTooLong;
+
+/// Why a call into the guest did not return.
+pub(crate) fn explain(
+    error: &wasmtime::Error,
+    guest: &Guest,
+    limits: &NodeLimits,
+    starting: bool,
+    counters: &Counters,
+) -> NodeError {
+    let (kind, message) = classify(error, guest, limits, starting);
+    Counters::add_one(match kind {
+        ErrorKind::Timeout => &counters.timeouts,
+        ErrorKind::LimitExceeded => &counters.limits_exceeded,
+        _ => &counters.traps,
+    });
+    let error_with_trace = NodeError::new(kind, message);
+    match trace(error, guest) {
+        Some(trace) => error_with_trace.with_trace(trace),
+        None => error_with_trace,
+    }
+}
+
+fn classify(
+    error: &wasmtime::Error,
+    guest: &Guest,
+    limits: &NodeLimits,
+    starting: bool,
+) -> (ErrorKind, String) {
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) || error.downcast_ref::<WaitedTooLong>().is_some() {
+        let timeout = if starting { limits.start_timeout } else { limits.call_timeout };
+        let message = format!("the component did not return within its limit of {} ms", timeout.as_millis());
+        return (ErrorKind::Timeout, message);
+    }
+    if let Some(refusal) = guest.meter.refusal() {
+        return (ErrorKind::LimitExceeded, format!("the component {refusal}"));
+    }
+    if trap == Some(&Trap::StackOverflow) {
+        return (ErrorKind::LimitExceeded, "the component's calls nest too deeply for its stack".into());
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return (ErrorKind::Trap, format!("the component called exit({status}) instead of returning"));
+    }
+    let cause = error.root_cause().to_string();
+    // wasmtime has no public type for these two.
+    if cause.contains("fuel allocated for hostcalls") || cause.contains("handle limit exceeded") {
+        return (ErrorKind::LimitExceeded, format!("the component asked too much of the host: {cause}"));
+    }
+    let trapped = if trap.is_some() { "the component trapped" } else { "the component broke its contract" };
+    let first_words = guest.log.last_words();
+    match first_words.as_deref().map(panic_message) {
+        Some(words) if trap == Some(&Trap::UnreachableCodeReached) => {
+            (ErrorKind::Trap, format!("{trapped}: {}", printable(&words)))
+        }
+        _ => (ErrorKind::Trap, format!("{trapped}: {}", cause.trim_start_matches("wasm trap: "))),
+    }
+}
+
+/// A Rust panic message takes two lines: place and cause.
+fn panic_message(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().map(str::trim).collect();
+    let from = lines.iter().rposition(|line| line.contains("panicked at")).unwrap_or(0);
+    lines[from..].join(" ")
+}
+
+fn trace(error: &wasmtime::Error, guest: &Guest) -> Option<String> {
+    let frames =
+        error.downcast_ref::<WasmBacktrace>().map(|backtrace| format!("wasm backtrace:\n{backtrace}"));
+    let words = guest.log.last_words().map(|words| {
+        let lines: Vec<String> = words.lines().map(printable).collect();
+        format!("the component's last words on stderr:\n{}\n", lines.join("\n"))
+    });
+    match (words, frames) {
+        (None, None) => None,
+        (words, frames) => Some(words.unwrap_or_default() + &frames.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_message_is_its_last_two_lines() {
+        let words = "loading\nthread '<unnamed>' panicked at src/lib.rs:7:9:\nindex out of bounds";
+        assert_eq!(
+            panic_message(words),
+            "thread '<unnamed>' panicked at src/lib.rs:7:9: index out of bounds"
+        );
+        assert_eq!(panic_message("no panic"), "no panic");
+    }
+}

@@ -1,0 +1,161 @@
+//! From a `.wasm` file to a component that can be instantiated and its checked descriptor: once per content and
+//! process. Every way a file can be wrong has its own message.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError};
+use wasmtime::component::Component;
+
+use crate::bindings::{Prepared, WORLD};
+use crate::cache::{CompileCache, Digest, Found};
+use crate::counters::Counters;
+use crate::engine::SandboxEngine;
+use crate::instance::{Instance, Sandbox};
+
+/// A component that is ready to be instantiated.
+pub(crate) struct Loaded {
+    pub prepared: Prepared,
+    pub descriptor: NodeDescriptor,
+}
+
+pub(crate) struct Loader {
+    pub engine: SandboxEngine,
+    cache: Option<CompileCache>,
+    /// One slot per content: two nodes of one new component compile it once.
+    slots: Mutex<HashMap<Digest, Slot>>,
+}
+
+type Slot = Arc<Mutex<Option<Arc<Loaded>>>>;
+
+impl Loader {
+    pub fn new(engine: SandboxEngine, cache: Option<CompileCache>) -> Self {
+        Self { engine, cache, slots: Mutex::default() }
+    }
+
+    /// The component in `file`.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be read, `InvalidParams` when it is not a node, or what its `describe`
+    /// did wrong.
+    pub fn load(&self, file: &Path, sandbox: Sandbox) -> Result<Arc<Loaded>, NodeError> {
+        let bytes = read(file, sandbox.limits.component_bytes)?;
+        let digest = blake3::hash(&bytes);
+        let slot =
+            Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_default());
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = &*slot {
+            return Ok(Arc::clone(loaded));
+        }
+        let component = self.compile(file, &bytes, &digest, &sandbox.counters)?;
+        let prepared = self.prepare(file, &component)?;
+        let mut instance = Instance::start(&self.engine, &prepared, "describe", sandbox)
+            .map_err(|error| about(file, error))?;
+        let descriptor = instance.describe().map_err(|error| about(file, error))?;
+        let loaded = Arc::new(Loaded { prepared, descriptor });
+        *slot = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    fn compile(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        digest: &Digest,
+        counters: &Counters,
+    ) -> Result<Component, NodeError> {
+        let engine = &self.engine.engine;
+        match self.cache.as_ref().map(|cache| cache.load(engine, digest)) {
+            Some(Found::Code(component)) => return Ok(component),
+            Some(Found::Refused) => {
+                Counters::add_one(&counters.cache_entries_refused);
+                tracing::warn!(
+                    "the cached code of {} was not written by this host or is damaged: compiling it again",
+                    file.display()
+                );
+            }
+            Some(Found::Nothing) | None => {}
+        }
+        Counters::add_one(&counters.compilations);
+        let component = Component::from_binary(engine, bytes).map_err(|error| {
+            invalid(
+                file,
+                &format!("is not a sound WebAssembly component: {error:#}. Build or download it again"),
+            )
+        })?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.store(engine, digest, &component)) {
+            tracing::warn!("the compiled code of {} cannot be kept: {error}", file.display());
+        }
+        Ok(component)
+    }
+
+    fn prepare(&self, file: &Path, component: &Component) -> Result<Prepared, NodeError> {
+        let instance = self.engine.linker.instantiate_pre(component).map_err(|error| {
+            invalid(
+                file,
+                &format!(
+                    "imports what no node may use: {error:#}. A node may import the interfaces of {WORLD} and WASI 0.2 \
+                     without sockets and HTTP"
+                ),
+            )
+        })?;
+        Prepared::new(instance).map_err(|error| {
+            invalid(
+                file,
+                &format!(
+                    "is a component, but not a node: {error:#}. It must export the world {WORLD} (wit/v0.1.0)"
+                ),
+            )
+        })
+    }
+}
+
+fn invalid(file: &Path, what: &str) -> NodeError {
+    NodeError::invalid_params(format!("{} {what}", file.display()))
+}
+
+fn about(file: &Path, error: NodeError) -> NodeError {
+    NodeError { message: format!("{}: {}", file.display(), error.message).into(), ..error }
+}
+
+const MAGIC: &[u8] = b"\0asm";
+/// Version 13, layer 1: a component. A core module has version 1, layer 0.
+const COMPONENT_VERSION: [u8; 4] = [0x0d, 0, 1, 0];
+const MODULE_VERSION: [u8; 4] = [1, 0, 0, 0];
+
+fn read(file: &Path, most_bytes: u64) -> Result<Vec<u8>, NodeError> {
+    let unavailable = |error: std::io::Error| {
+        NodeError::new(
+            ErrorKind::Unavailable,
+            format!(
+                "the component {} cannot be read: {error}. Check the node's `component` path",
+                file.display()
+            ),
+        )
+    };
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(most_bytes + 1).read_to_end(&mut bytes))
+        .map_err(unavailable)?;
+    if bytes.len() as u64 > most_bytes {
+        let message =
+            format!("{} is larger than this host's limit of {} MiB", file.display(), most_bytes >> 20);
+        return Err(NodeError::new(ErrorKind::LimitExceeded, message));
+    }
+    match bytes.split_first_chunk::<4>() {
+        Some((magic, rest)) if magic == MAGIC && rest.starts_with(&COMPONENT_VERSION) => Ok(bytes),
+        Some((magic, rest)) if magic == MAGIC && rest.starts_with(&MODULE_VERSION) => Err(invalid(
+            file,
+            "is a core WebAssembly module, not a component: build it for the target wasm32-wasip2, or wrap it with \
+             `wasm-tools component new`",
+        )),
+        _ => Err(invalid(
+            file,
+            "is not a WebAssembly component: its first bytes are not those of one. Name the .wasm file that the \
+             build of the node made",
+        )),
+    }
+}

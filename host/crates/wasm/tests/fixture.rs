@@ -1,0 +1,66 @@
+//! What the tests share: where the guests are, and how to run a node without an engine. It holds no assertions
+//! about behaviour.
+
+use std::path::PathBuf;
+
+use remotemedia_core::{AudioBuffer, Node, NodeError, NodeManifest, Outputs, Packet, Payload, Port, Runtime};
+use remotemedia_wasm::{SandboxLimits, WasmConfig, WasmRuntime};
+use serde_json::Value;
+
+/// The component of a guest of this repository.
+pub fn guest(name: &str) -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let file = root.join("target/guests").join(name).with_extension("wasm");
+    assert!(file.is_file(), "{} is not there: run `make build`, which builds the guests", file.display());
+    file
+}
+
+/// A node of that guest.
+pub fn manifest(name: &str, params: Value) -> NodeManifest {
+    let mut node = NodeManifest::new(format!("a-{name}"), name).with_params(params);
+    node.component = Some(guest(name));
+    node
+}
+
+/// A runtime without a disk cache. Calls get 200 ms, so that tests of endless loops are quick.
+pub fn runtime() -> WasmRuntime {
+    runtime_with(SandboxLimits { call_timeout_ms: 200, deadline_tick_ms: 2, ..SandboxLimits::default() })
+}
+
+pub fn runtime_with(limits: SandboxLimits) -> WasmRuntime {
+    WasmRuntime::new(WasmConfig { limits: SandboxLimits { running_nodes: 8, ..limits }, cache_dir: None })
+}
+
+/// An initialized node.
+pub fn start(runtime: &WasmRuntime, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
+    let mut running = runtime.create(node)?;
+    running.initialize()?;
+    Ok(running)
+}
+
+/// What one packet on the first port gives.
+pub fn process(node: &mut dyn Node, packet: Packet) -> Result<Vec<(Port, Packet)>, NodeError> {
+    let mut out = Outputs::new();
+    node.process(Port::FIRST, packet, &mut out)?;
+    Ok(out.drain().collect())
+}
+
+pub fn audio(sample_rate_hz: u32, channels: u16, samples: Vec<f32>) -> Packet {
+    Packet::new(0, AudioBuffer::from_f32(sample_rate_hz, channels, samples).unwrap())
+}
+
+/// The audio of a packet.
+pub fn buffer(packet: Packet) -> AudioBuffer {
+    match packet.payload {
+        Payload::Audio(audio) => audio,
+        other => panic!("expected audio, got {}", other.type_name()),
+    }
+}
+
+/// The error of a result that must be one.
+pub fn error_of<T>(result: Result<T, NodeError>) -> NodeError {
+    match result {
+        Err(error) => error,
+        Ok(_) => panic!("succeeded"),
+    }
+}
