@@ -37,10 +37,11 @@ lint: setup ## Check formatting, and clippy with warnings as errors, of host and
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd guest-nodes/rust && $(CARGO) fmt --check && $(CARGO) clippy --locked --all-targets --target-dir target -- -D warnings
 
-bench: setup ## Run the benches; writes target/bench-summary.json
-	@.ci/system-tools.sh ffmpeg espeak-ng
+bench: build ## Run the benches; writes target/bench-summary.json
+	@.ci/system-tools.sh ffmpeg
 	$(CARGO) bench --locked -p remotemedia-benches
-	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json
+	.venv/bin/python benches/whole_job.py $(REMOTEMEDIA) $(TARGET_DIR)/whole-job.json
+	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json $(TARGET_DIR)/whole-job.json
 
 clean: ## Remove everything that was built, the .venv included
 	rm -rf target guest-nodes/rust/target .venv report.html
