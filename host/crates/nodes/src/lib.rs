@@ -17,12 +17,14 @@ mod audio_level;
 mod audio_resample;
 mod calculator;
 mod channel_mixer;
+mod denoise;
 mod format_converter;
 mod mixing;
 mod multiply;
 mod pass_through;
 mod pcm;
 mod resampler;
+mod spectral_features;
 
 #[cfg(test)]
 mod harness;

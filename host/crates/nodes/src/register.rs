@@ -14,4 +14,6 @@ pub(crate) const REGISTER: &[NodeType] = &[
     NodeType::of::<crate::format_converter::FormatConverter>(),
     NodeType::of::<crate::audio_chunker::AudioChunker>(),
     NodeType::of::<crate::audio_level::AudioLevel>(),
+    NodeType::of::<crate::spectral_features::SpectralFeatures>(),
+    NodeType::of::<crate::denoise::Denoise>(),
 ];
