@@ -203,7 +203,9 @@ mod tests {
         assert_eq!(metrics.packets_out, 200);
         assert!((metrics.success_rate - 0.99).abs() < 1e-12);
         assert!((metrics.avg_duration_us - 50.5).abs() < 1e-9);
-        assert!((metrics.min_duration_us - 1.0).abs() < 1e-9 && (metrics.max_duration_us - 100.0).abs() < 1e-9);
+        assert!(
+            (metrics.min_duration_us - 1.0).abs() < 1e-9 && (metrics.max_duration_us - 100.0).abs() < 1e-9
+        );
         assert!((metrics.p50_duration_us - 50.0).abs() <= 0.5, "{}", metrics.p50_duration_us);
         assert!((metrics.p99_duration_us - 99.0).abs() <= 1.0, "{}", metrics.p99_duration_us);
     }

@@ -165,7 +165,9 @@ impl Pipeline {
             return Err(self.failure());
         }
         if self.finished {
-            return Err(NodeError::invalid_input("the stream has already been finished; start a new pipeline"));
+            return Err(NodeError::invalid_input(
+                "the stream has already been finished; start a new pipeline",
+            ));
         }
         self.epoch += 1;
         let epoch = self.epoch;
@@ -227,6 +229,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the pipeline failed.
+    #[expect(clippy::should_implement_trait, reason = "an iterator could not say that the pipeline failed")]
     pub fn next(&mut self) -> Result<Option<Output>, NodeError> {
         if self.threads.is_empty() || self.finished && self.took.is_some() {
             return self.try_next();
@@ -391,6 +394,9 @@ impl Drop for Pipeline {
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("id", &self.id).field("finished", &self.finished).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("id", &self.id)
+            .field("finished", &self.finished)
+            .finish_non_exhaustive()
     }
 }

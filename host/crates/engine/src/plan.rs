@@ -26,7 +26,11 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the manifest: unknown types, runtimes that cannot be had, components and
     /// classes that cannot be read, ports and params that do not fit, cycles.
-    pub fn new(manifest: &Manifest, runtimes: &Runtimes, settings: &Settings) -> Result<Self, ManifestErrors> {
+    pub fn new(
+        manifest: &Manifest,
+        runtimes: &Runtimes,
+        settings: &Settings,
+    ) -> Result<Self, ManifestErrors> {
         let mut faults = Vec::new();
         let mut descriptors = Vec::with_capacity(manifest.nodes.len());
         let mut selections = Vec::with_capacity(manifest.nodes.len());
@@ -50,7 +54,8 @@ impl Plan {
                 return Err(ManifestErrors(faults));
             }
         };
-        let heavy: Vec<bool> = graph.nodes().iter().map(|node| is_heavy(&node.manifest, &node.descriptor)).collect();
+        let heavy: Vec<bool> =
+            graph.nodes().iter().map(|node| is_heavy(&node.manifest, &node.descriptor)).collect();
         let stages = Stages::cut(&graph, &heavy);
         let notices = notices(manifest, &selections);
         Ok(Self { graph, selections, stages, notices })
@@ -83,7 +88,8 @@ impl Plan {
 
 /// A node whose calls take long runs in a stage of its own.
 fn is_heavy(node: &NodeManifest, descriptor: &NodeDescriptor) -> bool {
-    let gpu = node.capabilities.as_ref().is_some_and(|needs| needs.gpu.as_ref().is_some_and(|gpu| gpu.required));
+    let gpu =
+        node.capabilities.as_ref().is_some_and(|needs| needs.gpu.as_ref().is_some_and(|gpu| gpu.required));
     node.heavy.unwrap_or(gpu || descriptor.heavy)
 }
 
@@ -115,7 +121,9 @@ impl Fault {
                 let asked: Vec<_> = asked.iter().map(|kind| kind.name()).collect();
                 let message = match asked.as_slice() {
                     [] => format!("no node type is called `{node_type}`"),
-                    asked => format!("no node type is called `{node_type}` (looked in: {})", asked.join(", ")),
+                    asked => {
+                        format!("no node type is called `{node_type}` (looked in: {})", asked.join(", "))
+                    }
                 };
                 let error = ManifestError::new(format!("{node}.node_type"), message);
                 match nearest {

@@ -134,7 +134,11 @@ const RUSTPYTHON_NOTICE: &str = "RustPython was retired; the node runs in CPytho
 ///
 /// # Errors
 /// When nothing that could run the node is allowed to.
-pub fn select(node: &NodeManifest, settings: &Settings, available: Available) -> Result<Selection, NoRuntime> {
+pub fn select(
+    node: &NodeManifest,
+    settings: &Settings,
+    available: Available,
+) -> Result<Selection, NoRuntime> {
     let mut notice = None;
     let choice = if let Some(kind) = settings.force.filter(|&kind| available.has(kind)) {
         Choice::new(kind, "forced by REMOTEMEDIA_RUNTIME_FORCE")
@@ -284,7 +288,9 @@ fn no_runtime(choice: &Choice, node: &NodeManifest, available: Available) -> NoR
         (RuntimeKind::CpythonWasm, Some(RuntimeKind::Cpython)) => {
             Some("only the operator can allow it to run unsandboxed in cpython".to_owned())
         }
-        (_, Some(other)) => Some(format!("{other} could run it, but falling back is switched off or would weaken the sandbox")),
+        (_, Some(other)) => Some(format!(
+            "{other} could run it, but falling back is switched off or would weaken the sandbox"
+        )),
         (_, None) => None,
     };
     NoRuntime { message, suggestion }

@@ -67,7 +67,9 @@ impl Slot {
     /// of nodes reads the clock once per hop.
     fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
         let result = match self.inputs.get(usize::from(port.0)) {
-            Some(&kind) if packet.payload.kind().fits(kind) => self.node.process(port, packet, &mut self.outputs),
+            Some(&kind) if packet.payload.kind().fits(kind) => {
+                self.node.process(port, packet, &mut self.outputs)
+            }
             Some(&kind) => Err(wrong_kind(&self.descriptor, port, kind, &packet)),
             None => Err(NodeError::invalid_input(format!("has no input port {}", port.0))),
         };
@@ -223,8 +225,11 @@ impl Stage {
         let stacked = self.work.len();
         for (port, packet) in slot.outputs.drain() {
             let Some(targets) = slot.routes.get(usize::from(port.0)) else {
-                return Err(NodeError::internal(format!("emitted on output port {}, which it has not", port.0))
-                    .at(&slot.id, Operation::Process));
+                return Err(NodeError::internal(format!(
+                    "emitted on output port {}, which it has not",
+                    port.0
+                ))
+                .at(&slot.id, Operation::Process));
             };
             let mut packet = Some(packet);
             for (nth, target) in targets.iter().enumerate() {

@@ -22,7 +22,8 @@ fn with_fail() -> TestRuntime {
 fn a_failing_call_names_node_and_operation_and_cleans_up_every_node_once() {
     for connection in ["f", "=>f"] {
         let runtime = with_fail();
-        let manifest = manifest(&[("a", "Pass"), ("f", "Fail"), ("z", "Pass")], &[("a", connection), ("f", "z")]);
+        let manifest =
+            manifest(&[("a", "Pass"), ("f", "Fail"), ("z", "Pass")], &[("a", connection), ("f", "z")]);
         let error = runtime.start(&manifest).run(numbers(0..10).map(|p| ("a", p))).unwrap_err();
         assert_eq!((&*error.node_id, error.operation), ("f", Some(Operation::Process)));
         assert_eq!(error.kind, ErrorKind::InvalidInput);
@@ -53,8 +54,7 @@ fn a_failing_initialize_cleans_up_what_was_initialized_and_starts_nothing() {
         let runtime = TestRuntime { fail_initialize: Some("b"), own_thread, ..TestRuntime::new() };
         let manifest = manifest(&[("a", "Pass"), ("b", "Pass"), ("c", "Pass")], &[("a", "b"), ("b", "c")]);
         let plan = runtime.plan(&manifest);
-        let error =
-            Pipeline::start(&plan, &runtime.runtimes(), PipelineOptions::default()).unwrap_err();
+        let error = Pipeline::start(&plan, &runtime.runtimes(), PipelineOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), "node `b` failed in initialize: no model [internal]");
         assert_eq!(runtime.verbs("cleanup"), ["b", "a"], "c was never initialized");
     }
@@ -73,11 +73,15 @@ fn a_failing_flush_fails_the_run() {
 
 #[test]
 fn a_panic_in_a_node_is_its_error_and_the_host_lives() {
-    let runtime = TestRuntime::new().with("Panic", PayloadKind::Any, |_, _, _, _| panic!("index out of bounds"));
+    let runtime =
+        TestRuntime::new().with("Panic", PayloadKind::Any, |_, _, _, _| panic!("index out of bounds"));
     for connection in ["p", "=>p"] {
         let manifest = manifest(&[("a", "Pass"), ("p", "Panic")], &[("a", connection)]);
         let error = runtime.start(&manifest).run(numbers(0..1).map(|p| ("a", p))).unwrap_err();
-        assert_eq!(error.to_string(), "node `p` failed in process: the node panicked: index out of bounds [internal]");
+        assert_eq!(
+            error.to_string(),
+            "node `p` failed in process: the node panicked: index out of bounds [internal]"
+        );
     }
     let manifest = manifest(&[("a", "Pass")], &[]);
     assert_eq!(runtime.start(&manifest).run(numbers(0..1).map(|p| ("a", p))).unwrap().len(), 1);

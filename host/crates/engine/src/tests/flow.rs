@@ -102,7 +102,8 @@ fn a_chain_of_ten_thousand_nodes_runs_without_recursion() {
     let nodes: Vec<_> = ids.iter().map(|id| (id.as_str(), "Pass")).collect();
     let connections: Vec<_> = ids.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
     let manifest = manifest(&nodes, &connections);
-    let mut pipeline = TestRuntime::new().start_with(&manifest, PipelineOptions { metrics: false, ..Default::default() });
+    let mut pipeline =
+        TestRuntime::new().start_with(&manifest, PipelineOptions { metrics: false, ..Default::default() });
     assert_eq!(pipeline.run([("n0", Packet::new(7, "through"))]).unwrap()[0].packet.pts_ns, 7);
 }
 

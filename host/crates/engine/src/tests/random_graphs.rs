@@ -44,7 +44,11 @@ fn random_graph() -> impl Strategy<Value = RandomGraph> {
             .prop_map(|(nodes, last, edges, feeds)| {
                 let mut edges: Vec<_> = edges
                     .into_iter()
-                    .map(|(a, b, queue)| if a < b { (a, b, queue) } else { (b.min(nodes - 2), a.max(b) , queue) })
+                    .map(
+                        |(a, b, queue)| {
+                            if a < b { (a, b, queue) } else { (b.min(nodes - 2), a.max(b), queue) }
+                        },
+                    )
                     .filter(|(a, b, _)| a < b)
                     .collect();
                 edges.sort_by_key(|&(a, b, _)| (a, b));
@@ -61,18 +65,19 @@ fn run(graph: &RandomGraph, queues: bool) -> Vec<(String, Value)> {
     let mut manifest = manifest(&nodes, &[]);
     for &(from, to, queue) in &graph.edges {
         let mut connection = Connection::new(ids[from].clone(), ids[to].clone());
-        connection.queue = queue
-            .filter(|_| queues)
-            .map(|max_packets| QueueSpec { max_packets, ..QueueSpec::default() });
+        connection.queue =
+            queue.filter(|_| queues).map(|max_packets| QueueSpec { max_packets, ..QueueSpec::default() });
         manifest.connections.push(connection);
     }
     let sources: Vec<&str> = (0..graph.nodes)
         .filter(|n| graph.edges.iter().all(|(_, to, _)| to != n))
         .map(|n| ids[n].as_str())
         .collect();
-    let feeds = graph.feeds.iter().enumerate().map(|(nth, &pick)| {
-        (sources[pick % sources.len()], Packet::new(nth as i64, json!(nth)))
-    });
+    let feeds = graph
+        .feeds
+        .iter()
+        .enumerate()
+        .map(|(nth, &pick)| (sources[pick % sources.len()], Packet::new(nth as i64, json!(nth))));
     let runtime = TestRuntime { own_thread: queues && graph.last[0], ..runtime() };
     values(&manifest, &runtime.start(&manifest).run(feeds).unwrap())
 }

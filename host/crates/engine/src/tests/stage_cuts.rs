@@ -27,7 +27,10 @@ fn unconnected_parts_are_stages_of_their_own() {
 
 #[test]
 fn a_queue_in_the_manifest_begins_a_stage() {
-    assert_eq!(stages(&[("a", "Pass"), ("b", "Pass"), ("c", "Pass")], &[("a", "=>b"), ("b", "c")]), [0, 1, 1]);
+    assert_eq!(
+        stages(&[("a", "Pass"), ("b", "Pass"), ("c", "Pass")], &[("a", "=>b"), ("b", "c")]),
+        [0, 1, 1]
+    );
 }
 
 #[test]
