@@ -25,6 +25,7 @@ mod pass_through;
 mod pcm;
 mod resampler;
 mod spectral_features;
+mod vad;
 
 #[cfg(test)]
 mod harness;

@@ -16,4 +16,5 @@ pub(crate) const REGISTER: &[NodeType] = &[
     NodeType::of::<crate::audio_level::AudioLevel>(),
     NodeType::of::<crate::spectral_features::SpectralFeatures>(),
     NodeType::of::<crate::denoise::Denoise>(),
+    NodeType::of::<crate::vad::Vad>(),
 ];
