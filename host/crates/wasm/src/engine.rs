@@ -1,6 +1,7 @@
 //! The wasmtime engine, set up for untrusted audio nodes: synchronous, pooled, interruptible, and with every
 //! proposal that such nodes do not need switched off.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Linker;
@@ -15,7 +16,7 @@ use crate::ticker::Ticker;
 pub(crate) struct SandboxEngine {
     pub engine: Engine,
     pub linker: Linker<Guest>,
-    pub ticker: Ticker,
+    pub ticker: Arc<Ticker>,
 }
 
 impl SandboxEngine {

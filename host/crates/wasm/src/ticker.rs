@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{JoinHandle, Thread};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// The thread; it ends when this is dropped.
+/// The thread. It ends when this is dropped: when neither an engine nor a node holds it any more.
 #[derive(Debug)]
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
@@ -21,34 +21,32 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Keeps the epoch advancing. Held by every node that runs.
+/// Keeps the epoch advancing. Held by every node that runs: one that outlives its runtime still has deadlines.
 #[derive(Debug)]
-pub(crate) struct Ticking(Arc<Shared>);
+pub(crate) struct Ticking(Arc<Ticker>);
 
 impl Ticker {
     /// Starts the thread.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(engine: &Engine, period: Duration) -> std::io::Result<Self> {
+    pub fn start(engine: &Engine, period: Duration) -> std::io::Result<Arc<Self>> {
         let shared = Arc::new(Shared::default());
         let (engine, seen) = (engine.clone(), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("wasm-deadlines".into())
             .spawn(move || tick(&engine, &seen, period))?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Arc::new(Self { shared, thread: Some(thread) }))
     }
 
     /// Makes the epoch advance at least as long as the result lives.
-    pub fn ticking(&self) -> Ticking {
-        if self.shared.running_nodes.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.thread().inspect(|thread| thread.unpark());
+    pub fn ticking(self: &Arc<Self>) -> Ticking {
+        if self.shared.running_nodes.fetch_add(1, Ordering::AcqRel) == 0
+            && let Some(thread) = &self.thread
+        {
+            thread.thread().unpark();
         }
-        Ticking(Arc::clone(&self.shared))
-    }
-
-    fn thread(&self) -> Option<&Thread> {
-        self.thread.as_ref().map(JoinHandle::thread)
+        Ticking(Arc::clone(self))
     }
 }
 
@@ -66,7 +64,7 @@ fn tick(engine: &Engine, shared: &Shared, period: Duration) {
 
 impl Drop for Ticking {
     fn drop(&mut self) {
-        self.0.running_nodes.fetch_sub(1, Ordering::AcqRel);
+        self.0.shared.running_nodes.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -79,10 +79,12 @@ fn an_endless_loop_is_a_timeout_at_its_deadline() {
 }
 
 #[test]
-fn a_manifest_s_shorter_timeout_holds() {
+fn a_manifest_s_shorter_timeout_holds_even_when_the_node_outlives_its_runtime() {
     let mut node = faulty("loop");
     node.timeout_ms = Some(20);
-    let mut node = start(&runtime(), &node).unwrap();
+    let runtime = runtime();
+    let mut node = start(&runtime, &node).unwrap();
+    drop(runtime);
     let error = error_of(process(&mut *node, Packet::new(0, "x")));
     assert_eq!(&*error.message, "the component did not return within its limit of 20 ms");
 }
