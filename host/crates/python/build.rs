@@ -16,7 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let output = Command::new(configured).args(["-c", ASK]).output()?;
     let answer = String::from_utf8(output.stdout)?;
     let [version, base_prefix, lib_dir, executable] = answer.lines().collect::<Vec<_>>()[..] else {
-        return Err(format!("{configured} does not answer: {}", String::from_utf8_lossy(&output.stderr)).into());
+        return Err(
+            format!("{configured} does not answer: {}", String::from_utf8_lossy(&output.stderr)).into()
+        );
     };
     let moved = cfg!(target_os = "linux") && config.lib_dir().is_some_and(|configured| configured != lib_dir);
     if version != config.version().to_string() || moved {
@@ -43,7 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn rerun_with(executable: &str) {
     println!("cargo::rerun-if-changed={executable}");
     let environment = Path::new(executable).parent().and_then(Path::parent);
-    if let Some(settings) = environment.map(|folder| folder.join("pyvenv.cfg")).filter(|path| path.is_file()) {
+    if let Some(settings) = environment.map(|folder| folder.join("pyvenv.cfg")).filter(|path| path.is_file())
+    {
         println!("cargo::rerun-if-changed={}", settings.display());
     }
 }

@@ -22,13 +22,12 @@ use remotemedia_core::{AudioBuffer, DType, Tensor};
 #[pyclass(frozen, name = "PacketStorage", module = "remotemedia")]
 struct Storage(Kept);
 
+/// What Python may write to is held for its destructor only: nothing here reads it again.
 enum Kept {
     Audio(AudioBuffer),
     Tensor(Tensor),
-    /// Held for its destructor only: Python writes to it.
-    Elements {
-        _writable: BytesMut,
-    },
+    WrittenAudio { _samples: AudioBuffer },
+    WrittenTensor { _elements: BytesMut },
 }
 
 static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
@@ -109,17 +108,11 @@ pub(crate) fn audio_to_array<'py>(py: Python<'py>, audio: AudioBuffer) -> PyResu
     let width = size_of::<f32>().cast_signed();
     let mut shape = [channels, audio.frames().cast_signed()];
     let mut strides = [width, width * channels];
+    let kept = if writable { Kept::WrittenAudio { _samples: audio } } else { Kept::Audio(audio) };
     // SAFETY: `data` is the start of `channels * frames` interleaved f32 that `audio` keeps at this address; a
     // sole owner moves into the storage, where nothing reads or writes its samples while Python may write.
     unsafe {
-        view(
-            py,
-            Storage(Kept::Audio(audio)),
-            NPY_TYPES::NPY_FLOAT,
-            (&mut shape, &mut strides),
-            data.cast(),
-            writable,
-        )
+        view(py, Storage(kept), NPY_TYPES::NPY_FLOAT, (&mut shape, &mut strides), data.cast(), writable)
     }
 }
 
@@ -138,7 +131,7 @@ pub(crate) fn tensor_to_array<'py>(py: Python<'py>, tensor: Tensor) -> PyResult<
     let (storage, data, writable) = match tensor.into_data().try_into_mut() {
         Ok(mut elements) => {
             let data = elements.as_mut_ptr();
-            (Kept::Elements { _writable: elements }, data, true)
+            (Kept::WrittenTensor { _elements: elements }, data, true)
         }
         Err(elements) => {
             let data = elements.as_ptr().cast_mut();
@@ -215,13 +208,13 @@ pub(crate) fn array_to_tensor(array: &Bound<'_, PyUntypedArray>) -> PyResult<Opt
         .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// What a read-only array was made over, when it was made here. Such an array cannot have been written to: numpy
-/// refuses to make it writable, because its storage offers no writable buffer.
+/// What an array was made over, when it was made here as a read-only one. Such an array cannot have been written to:
+/// numpy refuses to make it writable, because its storage offers no writable buffer.
 fn untouched<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a Kept> {
     let fields = fields(array);
     // SAFETY: `base` is null or an object that the array keeps alive, which outlives the borrow of the array.
     let storage = unsafe {
-        if fields.flags & NPY_ARRAY_WRITEABLE != 0 || fields.base.is_null() {
+        if fields.base.is_null() {
             return None;
         }
         let storage_type = array.py().get_type::<Storage>();

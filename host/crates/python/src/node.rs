@@ -196,7 +196,12 @@ fn no_numpy(py: Python<'_>, error: &PyErr, kind: &str) -> NodeError {
 
 impl Node for CpythonNode {
     fn initialize(&mut self) -> Result<(), NodeError> {
-        self.run(|node, py| node.call_optional(py, "initialize"))
+        self.run(|node, py| {
+            node.call_optional(py, "initialize")?;
+            // A node may choose its `process` here.
+            node.process = node.instance.bind(py).getattr("process")?.unbind();
+            Ok(())
+        })
     }
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {

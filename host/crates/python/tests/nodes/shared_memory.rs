@@ -142,6 +142,27 @@ class Late:
 }
 
 #[test]
+fn freezing_an_array_does_not_hide_that_another_view_of_it_is_writable() {
+    let project = Project::new(
+        "
+class Freeze:
+    other = None
+    def process(self, data):
+        if self.other is not None:
+            self.other[:] = 99
+        samples, rate = data
+        self.other = samples[:] if samples.flags.writeable else None
+        samples.flags.writeable = False
+        return samples, rate
+",
+    );
+    let mut freeze = project.start("Freeze");
+    let first = freeze.call(stereo(4));
+    freeze.call(stereo(4));
+    assert_eq!(as_audio(&first), &stereo(4));
+}
+
+#[test]
 fn arrays_of_any_layout_and_float_type_come_back_as_interleaved_audio() {
     let project = Project::new(
         r#"
