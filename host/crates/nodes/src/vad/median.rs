@@ -30,7 +30,8 @@ impl SlidingMedian {
             return None;
         }
         self.given += 1;
-        Some(median(&mut self.recent.clone()[WINDOW - self.taken.min(WINDOW)..]))
+        let mut recent = self.recent;
+        Some(median(&mut recent[WINDOW - self.taken.min(WINDOW)..]))
     }
 
     /// At the end of the stream: the median around the next score still held back, over what there is of its
@@ -43,7 +44,8 @@ impl SlidingMedian {
         let future = self.taken - 1 - self.given;
         let past = self.given.min(LOOK_AHEAD);
         self.given += 1;
-        Some(median(&mut self.recent.clone()[WINDOW - 1 - future - past..]))
+        let mut recent = self.recent;
+        Some(median(&mut recent[WINDOW - 1 - future - past..]))
     }
 
     /// Forgets everything.

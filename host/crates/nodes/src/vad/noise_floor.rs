@@ -67,8 +67,7 @@ impl<const B: usize> NoiseFloor<B> {
     pub(super) fn learn(&mut self, levels_db: &[f32; B], weight: f32) {
         let weight =
             if self.frames < SETTLING_FRAMES { weight.max(1.0 / (self.frames + 2) as f32) } else { weight };
-        for band in 0..B {
-            let level = levels_db[band];
+        for (band, &level) in levels_db.iter().enumerate() {
             let difference = level - self.floor_db[band];
             let step = if difference < 0.0 { weight.max(FALL) } else { weight };
             self.floor_db[band] += step * difference.min(LARGEST_STEP_DB);
