@@ -9,6 +9,10 @@ use crate::descriptor::{NodeDescriptor, PortSpec};
 use crate::manifest::{Connection, Endpoint, Manifest, ManifestError, nearest};
 use crate::node::Port;
 
+/// Only so many faults get a suggestion out of all ids: looking for the nearest of 10,000 names is slow, and nobody
+/// reads that many.
+const MOST_SUGGESTED: usize = 100;
+
 /// Whether an endpoint produces or consumes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -87,7 +91,10 @@ impl<'a> Resolver<'a> {
         let Some(&node) = self.index_by_id.get(endpoint.node) else {
             let fault = ManifestError::new(path(), format!("there is no node `{}`", endpoint.node));
             let ids = self.manifest.nodes.iter().map(|node| node.id.as_str());
-            self.faults.push(nearest::or_list(fault, endpoint.node, ids, "the nodes are"));
+            self.faults.push(match self.faults.len() {
+                0..MOST_SUGGESTED => nearest::or_list(fault, endpoint.node, ids, "the nodes are"),
+                _ => fault,
+            });
             return None;
         };
         let Some(descriptor) = self.descriptors.get(node).and_then(Option::as_ref) else {

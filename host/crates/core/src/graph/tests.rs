@@ -142,6 +142,17 @@ fn a_chain_of_ten_thousand_nodes_is_ordered_backwards_too() {
 }
 
 #[test]
+fn ten_thousand_unknown_endpoints_are_all_reported_and_the_first_with_a_suggestion() {
+    let mut manifest = manifest(10_000, []);
+    manifest.connections = (0..10_000).map(|node| Connection::new(format!("m{node}"), "n0")).collect();
+    let faults = build(&manifest).unwrap_err().0;
+    assert_eq!(faults.len(), 10_000);
+    assert_eq!(faults[0].suggestion.as_deref(), Some("did you mean `n0`?"));
+    assert_eq!(faults[9_999].path, "$.connections[9999].from");
+    assert_eq!(faults[9_999].suggestion, None);
+}
+
+#[test]
 fn ports_resolve_by_name_and_default_to_the_first() {
     let join = Arc::new(NodeDescriptor {
         inputs: vec![PortSpec::new("left", PayloadKind::Any), PortSpec::new("right", PayloadKind::Audio)],

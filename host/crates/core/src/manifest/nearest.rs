@@ -52,10 +52,10 @@ pub(crate) fn or_list<'a>(
 
 /// "`a`, `b` and `c`"; `None` when there is nothing to list.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    if names.len() > MOST_LISTED {
-        let left_out = names.len() - MOST_LISTED;
-        names.truncate(MOST_LISTED);
+    let mut rest = names.into_iter();
+    let mut names: Vec<String> = rest.by_ref().take(MOST_LISTED).map(|name| format!("`{name}`")).collect();
+    let left_out = rest.count();
+    if left_out > 0 {
         names.push(format!("{left_out} more"));
     }
     let last = names.pop()?;

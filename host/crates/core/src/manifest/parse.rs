@@ -118,3 +118,21 @@ fn probe<T: DeserializeOwned>(
         faults.push(ManifestError::new(path(), error.to_string()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_of_nothing_but_faults_is_refused_without_listing_them_all() {
+        let text = format!("{{\"nodes\": [{}0]}}", "0, ".repeat(100_000));
+        let faults = Manifest::parse(text.as_bytes(), ManifestFormat::Json).unwrap_err().0;
+        assert_eq!(faults.len(), 1_001);
+        assert_eq!(faults[1_000].message, "there may be more faults: these are 1000");
+    }
+
+    #[test]
+    fn the_schema_of_the_types_is_a_json_schema() {
+        assert_eq!(Schema::compile(json_schema()).err(), None);
+    }
+}

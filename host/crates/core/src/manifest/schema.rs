@@ -51,10 +51,15 @@ impl Schema {
             self.explain(&error, &mut found);
         }
         found.sort_by_cached_key(|(place, _): &(Place, ManifestError)| place.position_in(document));
-        found
+        let mut faults: Vec<_> = found
             .into_iter()
             .map(|(place, fault)| ManifestError { path: place.write_after(prefix), ..fault })
-            .collect()
+            .collect();
+        if faults.len() >= MOST_FAULTS {
+            let text = format!("there may be more faults: these are {}", faults.len());
+            faults.push(ManifestError::new(prefix, text));
+        }
+        faults
     }
 
     fn explain(&self, error: &ValidationError<'_>, found: &mut Vec<(Place, ManifestError)>) {
