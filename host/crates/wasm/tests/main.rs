@@ -1,12 +1,22 @@
 //! The wasm runtime on real components: the guests of this repository, and hand-made ones that are wrong.
 
+#[cfg(test)]
 mod biquad;
+#[cfg(test)]
 mod cache;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod files;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
 mod gain;
+#[cfg(test)]
 mod lies;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
 mod payloads;
+#[cfg(test)]
 mod wit;

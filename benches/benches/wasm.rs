@@ -1,0 +1,158 @@
+//! What a wasm hop costs: the guest `gain` called by bare wasmtime, and as a node of a pipeline, in one run on the
+//! same component. A hop through the engine is the slope between chains of 1 and 11 such nodes.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use remotemedia_core::manifest::{Connection, Manifest, Metadata, Version};
+use remotemedia_core::{AudioBuffer, NodeManifest, Packet};
+use remotemedia_engine::{Pipeline, PipelineOptions};
+use remotemedia_host::{Config, Host};
+
+/// Mono samples of one call: 10, 20 and 100 ms at 48 kHz.
+const SAMPLES: [usize; 3] = [480, 960, 4_800];
+
+mod bare {
+    use std::path::Path;
+
+    use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+    use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store};
+    use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+    wasmtime::component::bindgen!({
+        path: "../wit/v0.1.0",
+        world: "plugin",
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+
+    use remotemedia::node::host;
+    use remotemedia::node::types::{AudioParam, PacketParam, PayloadParam, PayloadResult, SampleFormat};
+
+    struct State(WasiCtx, ResourceTable);
+
+    impl WasiView for State {
+        fn ctx(&mut self) -> WasiCtxView<'_> {
+            WasiCtxView { ctx: &mut self.0, table: &mut self.1 }
+        }
+    }
+
+    impl host::Host for State {
+        fn log(&mut self, _: host::Level, _: String) {}
+    }
+
+    /// The component, without anything of ours around it.
+    pub struct Gain {
+        store: Store<State>,
+        plugin: Plugin,
+    }
+
+    impl Gain {
+        pub fn new(file: &Path) -> wasmtime::Result<Self> {
+            let mut config = Config::new();
+            config
+                .concurrency_support(false)
+                .epoch_interruption(true)
+                .allocation_strategy(InstanceAllocationStrategy::pooling());
+            let engine = Engine::new(&config)?;
+            let mut linker = Linker::new(&engine);
+            wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+            host::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+            let mut store = Store::new(&engine, State(WasiCtx::builder().build(), ResourceTable::new()));
+            store.set_epoch_deadline(u64::MAX / 2);
+            let plugin = Plugin::instantiate(&mut store, &Component::from_file(&engine, file)?, &linker)?;
+            let started = plugin.remotemedia_node_node().call_initialize(&mut store, "{}")?;
+            assert!(started.is_ok(), "gain refuses its defaults");
+            Ok(Self { store, plugin })
+        }
+
+        /// One call; gives the samples that came back.
+        pub fn call(&mut self, samples: &[u8]) -> wasmtime::Result<Vec<u8>> {
+            let audio =
+                AudioParam { format: SampleFormat::Float32, sample_rate: 48_000, channels: 1, data: samples };
+            let packet = PacketParam { pts_ns: 0, payload: PayloadParam::Audio(audio) };
+            let node = self.plugin.remotemedia_node_node();
+            let outputs = node.call_process(&mut self.store, 0, packet)?.unwrap_or_default();
+            match outputs.into_iter().next().map(|output| output.packet.payload) {
+                Some(PayloadResult::Audio(audio)) => Ok(audio.data),
+                _ => wasmtime::bail!("gain gave no audio"),
+            }
+        }
+    }
+}
+
+fn component() -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/guests/gain.wasm");
+    assert!(file.is_file(), "{} is not there: run `make build`, which builds the guests", file.display());
+    file
+}
+
+/// A chain of `nodes` gains of 0 dB, `n0` first.
+fn chain(nodes: usize) -> Pipeline {
+    let node = |index: usize| {
+        let mut node = NodeManifest::new(format!("n{index}"), "gain");
+        node.component = Some(component());
+        node
+    };
+    let manifest = Manifest {
+        version: Version::V1,
+        metadata: Metadata { name: "wasm chain".into(), ..Metadata::default() },
+        nodes: (0..nodes).map(node).collect(),
+        connections: (1..nodes)
+            .map(|index| Connection::new(format!("n{}", index - 1), format!("n{index}")))
+            .collect(),
+    };
+    let host = Host::new(Config::default());
+    let plan = host.plan(&manifest).unwrap();
+    host.start(&plan, PipelineOptions::default()).unwrap()
+}
+
+/// Sends one packet round and round, so that its storage is reused as in a real stream.
+fn rounds(pipeline: &mut Pipeline, packet: &mut Option<Packet>, count: u64) -> Duration {
+    let began = Instant::now();
+    for _ in 0..count {
+        pipeline.feed("n0", packet.take().unwrap()).unwrap();
+        *packet = pipeline.try_next().unwrap().map(|output| output.packet);
+    }
+    began.elapsed()
+}
+
+fn silence(samples: usize) -> Packet {
+    Packet::new(0, AudioBuffer::from_f32(48_000, 1, vec![0.0; samples]).unwrap())
+}
+
+fn wasm_call(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("wasm_call");
+    for samples in SAMPLES {
+        group.throughput(Throughput::Elements(samples as u64));
+        let mut bare = bare::Gain::new(&component()).unwrap();
+        let input = vec![0_u8; samples * 4];
+        group.bench_function(BenchmarkId::new("bare_wasmtime", samples), |bencher| {
+            bencher.iter(|| bare.call(black_box(&input)).unwrap());
+        });
+        let mut one = chain(1);
+        let mut packet = Some(silence(samples));
+        group.bench_function(BenchmarkId::new("pipeline_of_1", samples), |bencher| {
+            bencher.iter_custom(|count| rounds(&mut one, &mut packet, count));
+        });
+        let mut eleven = chain(11);
+        let mut packet = Some(silence(samples));
+        group.bench_function(BenchmarkId::new("pipeline_of_11", samples), |bencher| {
+            bencher.iter_custom(|count| rounds(&mut eleven, &mut packet, count));
+        });
+        // Interleaved, so that whatever else the machine does hits both sides alike.
+        group.bench_function(BenchmarkId::new("hop", samples), |bencher| {
+            let (mut a, mut b) = (Some(silence(samples)), Some(silence(samples)));
+            bencher.iter_custom(|count| {
+                let long = rounds(&mut eleven, &mut a, count);
+                long.saturating_sub(rounds(&mut one, &mut b, count)) / 10
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, wasm_call);
+criterion_main!(benches);
