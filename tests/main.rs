@@ -11,10 +11,12 @@ mod cli_run;
 #[cfg(test)]
 mod cli_verbs;
 #[cfg(test)]
+mod cpython_pipeline;
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod media_files;
-#[cfg(test)]
-mod vad_labelled_set;
 #[cfg(test)]
 mod wasm_nodes;
