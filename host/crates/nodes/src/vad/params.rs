@@ -13,7 +13,7 @@ const LOOK_BACK_MS: u32 = 100;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VadEngine {
-    /// Energy above an adaptive noise floor in 16 mel bands: any rate from 8 kHz, 2 µs per 30 ms.
+    /// Energy above an adaptive noise floor in 16 mel bands: any rate from 8 kHz, about 1.3 µs per 30 ms at 16 kHz.
     #[default]
     Energy,
     /// The earshot neural network behind a level gate: 16 kHz only, 11 µs per 30 ms.
