@@ -1,5 +1,6 @@
 //! FormatConverter: changes how samples are stored. Nothing else: not the rate, not the channels.
 
+use pulp::Arch;
 use remotemedia_core::{
     AudioBuffer, AudioSpec, Node, NodeDescriptor, NodeError, Outputs, Packet, PayloadKind, Port, SampleFormat,
 };
@@ -65,6 +66,8 @@ impl Default for FormatConverterParams {
 #[derive(Debug)]
 pub struct FormatConverter {
     target: SampleFormat,
+    /// Which vector instructions this processor has: loops are compiled for AVX2 too. Results are the same bits.
+    arch: Arch,
 }
 
 impl NativeNode for FormatConverter {
@@ -81,36 +84,36 @@ impl NativeNode for FormatConverter {
     }
 
     fn from_params(params: FormatConverterParams) -> Result<Self, NodeError> {
-        Ok(Self { target: params.target_format.into() })
+        Ok(Self { target: params.target_format.into(), arch: Arch::new() })
     }
 }
 
 impl Node for FormatConverter {
     fn process(&mut self, _: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         let (pts_ns, audio) = input::audio(packet)?;
-        out.push(Packet::new(pts_ns, convert(audio, self.target)?));
+        out.push(Packet::new(pts_ns, convert(self.arch, audio, self.target)?));
         Ok(())
     }
 }
 
-fn convert(audio: AudioBuffer, target: SampleFormat) -> Result<AudioBuffer, NodeError> {
+fn convert(arch: Arch, audio: AudioBuffer, target: SampleFormat) -> Result<AudioBuffer, NodeError> {
     let AudioSpec { sample_rate_hz, channels, format } = audio.spec();
     if format == target {
         return Ok(audio);
     }
     let converted = match target {
-        SampleFormat::S16 => AudioBuffer::from_i16(sample_rate_hz, channels, to_s16(&audio)),
+        SampleFormat::S16 => AudioBuffer::from_i16(sample_rate_hz, channels, to_s16(arch, &audio)),
         SampleFormat::S32 => AudioBuffer::from_i32(sample_rate_hz, channels, to_s32(audio)),
-        SampleFormat::F32 => AudioBuffer::from_f32(sample_rate_hz, channels, to_f32(&audio)),
+        SampleFormat::F32 => AudioBuffer::from_f32(sample_rate_hz, channels, to_f32(arch, &audio)),
     };
     converted.map_err(input::not_audio)
 }
 
-fn to_s16(audio: &AudioBuffer) -> Vec<i16> {
+fn to_s16(arch: Arch, audio: &AudioBuffer) -> Vec<i16> {
     if let Some(samples) = audio.as_f32() {
-        return samples.iter().map(|&sample| f32_to_s16(sample)).collect();
+        return map(arch, samples, f32_to_s16);
     }
-    audio.as_i32().unwrap_or_default().iter().map(|&sample| s32_to_s16(sample)).collect()
+    map(arch, audio.as_i32().unwrap_or_default(), s32_to_s16)
 }
 
 fn to_s32(audio: AudioBuffer) -> Vec<i32> {
@@ -123,12 +126,18 @@ fn to_s32(audio: AudioBuffer) -> Vec<i32> {
     }
 }
 
-fn to_f32(audio: &AudioBuffer) -> Vec<f32> {
+fn to_f32(arch: Arch, audio: &AudioBuffer) -> Vec<f32> {
     if let Some(samples) = audio.as_i16() {
-        return samples.iter().map(|&sample| f32::from(sample) * (1.0 / 32_768.0)).collect();
+        return map(arch, samples, |sample| f32::from(sample) * (1.0 / 32_768.0));
     }
-    let samples = audio.as_i32().unwrap_or_default();
-    samples.iter().map(|&sample| sample as f32 * (1.0 / 2_147_483_648.0)).collect()
+    map(arch, audio.as_i32().unwrap_or_default(), |sample| sample as f32 * (1.0 / 2_147_483_648.0))
+}
+
+fn map<S: Copy, T>(arch: Arch, samples: &[S], convert: impl Fn(S) -> T) -> Vec<T> {
+    arch.dispatch(
+        #[inline(always)]
+        || samples.iter().map(|&sample| convert(sample)).collect(),
+    )
 }
 
 #[inline(always)]

@@ -83,12 +83,15 @@ const MAGIC_F32: f32 = 12_582_912.0;
 const MAGIC_F64: f64 = 6_755_399_441_055_744.0;
 
 /// The nearest 16-bit integer, ties to even, saturating; NaN is 0.
+///
+/// Above, no clamp of floats is needed: bits of positive floats are ordered as integers are, so whatever exceeds 32767
+/// ends in the integer clamp, which packs and saturates in one instruction.
 #[inline(always)]
 pub(crate) fn round_to_i16(value: f32) -> i16 {
     let value = if value.is_nan() { 0.0 } else { value };
     let value = if value > -32_768.0 { value } else { -32_768.0 };
-    let value = if value < 32_767.0 { value } else { 32_767.0 };
-    ((value + MAGIC_F32).to_bits() as i32).wrapping_sub(MAGIC_F32.to_bits() as i32) as i16
+    let rounded = ((value + MAGIC_F32).to_bits() as i32).wrapping_sub(MAGIC_F32.to_bits() as i32);
+    rounded.clamp(-32_768, 32_767) as i16
 }
 
 /// The nearest 32-bit integer, ties to even, saturating; NaN is 0.
@@ -134,6 +137,13 @@ mod tests {
             for value in [magnitude, -magnitude, f64::next_up(magnitude), -f64::next_down(magnitude)] {
                 assert_eq!(round_to_i32(value), value.round_ties_even() as i32, "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn whatever_exceeds_16_bits_saturates() {
+        for magnitude in [32_766.5, 32_767.4, 32_767.5, 4.2e6, 8.4e6, 1.3e7, 1e20, f32::MAX] {
+            assert_eq!([magnitude, -magnitude].map(round_to_i16), [magnitude, -magnitude].map(reference_i16));
         }
     }
 

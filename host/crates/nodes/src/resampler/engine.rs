@@ -34,8 +34,9 @@ impl Bandwidth {
     }
 }
 
-/// An FFT block of 4 frames per unit of the reduced ratio lasts 4 / gcd seconds; beyond 0.1 s sinc takes over.
-const SMALLEST_FFT_GCD_HZ: u32 = 40;
+/// An FFT block of 4 frames per unit of the reduced ratio lasts 4 / gcd seconds; beyond 0.16 s sinc takes over, which
+/// costs up to 70 times the time. 25 Hz is what 8,000 and 11,025 Hz share.
+const SMALLEST_FFT_GCD_HZ: u32 = 25;
 /// Input frames per call of the sinc resampler. Any value gives the same samples.
 const SINC_BLOCK_FRAMES: usize = 512;
 /// Output frames among which the sinc resampler's first one on the input's grid is looked for.
@@ -150,15 +151,12 @@ mod tests {
         for input in rates {
             for output in rates.into_iter().filter(|&output| output != input) {
                 let divisor = gcd(input, output);
-                if divisor < SMALLEST_FFT_GCD_HZ {
-                    assert!([input, output].contains(&11_025), "{input} -> {output}");
-                    continue;
-                }
+                assert!(divisor >= SMALLEST_FFT_GCD_HZ, "{input} -> {output}");
                 let lower = (input.min(output) / divisor) as usize;
                 let units = block_units(320, lower);
                 assert!(units * lower >= 320 && units.is_multiple_of(4), "{input} -> {output}: {units}");
                 let block_ms = units as f64 * 1_000.0 / f64::from(divisor);
-                assert!(block_ms <= 100.0, "{input} -> {output}: {block_ms} ms");
+                assert!(block_ms <= 160.0, "{input} -> {output}: {block_ms} ms");
             }
         }
     }
