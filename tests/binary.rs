@@ -30,6 +30,8 @@ pub fn command(args: &[&str]) -> Command {
         "REMOTEMEDIA_PYTHON_RUNTIME",
         "REMOTEMEDIA_ENABLE_FALLBACK",
         "REMOTEMEDIA_LOG",
+        "REMOTEMEDIA_VENV",
+        "VIRTUAL_ENV",
     ] {
         command.env_remove(name);
     }

@@ -168,7 +168,7 @@ fn a_port_that_is_connected_or_not_can_be_written_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = write_chain(
         folder.path(),
-        &[("mono", "ChannelMixer", json!({"channels": 1})), ("vad", "VAD", json!({}))],
+        &[("mono", "ChannelMixer", json!({"output_channels": 1})), ("vad", "VAD", json!({}))],
     );
     let speech = repository().join("docs/examples/speech/speech.wav");
     let (segments, audio) = (folder.path().join("s.jsonl"), folder.path().join("s.flac"));
@@ -278,7 +278,7 @@ fn sparse_wav(path: &std::path::Path, seconds: u64) {
 #[test]
 fn two_hours_of_stereo_run_in_less_than_100_mb() {
     let folder = tempfile::tempdir().unwrap();
-    let manifest = write_chain(folder.path(), &[("mono", "ChannelMixer", json!({"channels": 1}))]);
+    let manifest = write_chain(folder.path(), &[("mono", "ChannelMixer", json!({"output_channels": 1}))]);
     let wav = folder.path().join("long.wav");
     sparse_wav(&wav, 7_200);
     let done = remotemedia(&["run", &manifest, "-i", wav.to_str().unwrap(), "--json"]);

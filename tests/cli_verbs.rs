@@ -10,7 +10,7 @@ fn chain(folder: &std::path::Path) -> String {
     write_chain(
         folder,
         &[
-            ("mono", "ChannelMixer", json!({"channels": 1})),
+            ("mono", "ChannelMixer", json!({"output_channels": 1})),
             ("rate", "AudioResample", json!({"target_sample_rate": 16_000})),
             ("vad", "VAD", json!({})),
         ],
