@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# The Python nodes of the demo and the tests use the repository's own packages, whatever venv is active outside.
+export REMOTEMEDIA_VENV := $(CURDIR)/.venv
 REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
 DEMO := docs/examples/speech
 

@@ -19,4 +19,6 @@ mod manifests;
 #[cfg(test)]
 mod media_files;
 #[cfg(test)]
+mod vad_labelled_set;
+#[cfg(test)]
 mod wasm_nodes;
