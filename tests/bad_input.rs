@@ -205,17 +205,33 @@ fn a_file_that_is_no_component_is_refused() {
     }
 }
 
+const BROKEN_CLASSES: &str = "
+class Refuses:
+    def __init__(self):
+        raise ValueError('no such voice')
+
+    def process(self, value):
+        return value
+
+
+class Raises(Refuses):
+    def __init__(self):
+        raise RuntimeError('no model file')
+";
+
 #[test]
 fn a_python_class_that_is_missing_or_raises_is_named() {
     let case = Case::new();
-    case.write("broken_nodes.py", "class Raises:\n    def __init__(self):\n        raise ValueError('no model file')\n\n    def process(self, value):\n        return value\n");
+    case.write("broken_nodes.py", BROKEN_CLASSES);
     let run = |node_type: &str, code: i32| {
         let manifest = write_chain(case.folder.path(), &[("p", node_type, json!({}))]);
         case.fails(&manifest, &case.wav(), code)
     };
     says(&run("broken_nodes:Missing", 2), &["Missing", "broken_nodes"]);
     says(&run("no_such_module:Thing", 2), &["no_such_module"]);
-    says(&run("broken_nodes:Raises", 1), &["`p`", "no model file", "ValueError"]);
+    // A ValueError says that the params are wrong; anything else, that the node is.
+    says(&run("broken_nodes:Refuses", 2), &["`p`", "no such voice", "ValueError"]);
+    says(&run("broken_nodes:Raises", 1), &["`p`", "no model file", "RuntimeError", "broken_nodes.py"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::binary::{self, Done, command, names, remotemedia, repository, write_chain, write_wav};
+use crate::binary::{Done, command, names, remotemedia, repository, write_chain, write_wav};
 
 fn ramp(frames: usize) -> impl Iterator<Item = f32> {
     (0..frames).map(|n| (n % 1_000) as f32 / 2_000.0 - 0.25)
@@ -330,7 +330,7 @@ fn a_trivial_native_pipeline_runs_in_30_ms() {
     let best = (0..10)
         .map(|_| {
             let began = Instant::now();
-            let done = binary::remotemedia(&["run", &manifest, "-i", &wav, "--json"]);
+            let done = remotemedia(&["run", &manifest, "-i", &wav, "--json"]);
             assert_eq!(done.code, 0, "{}", done.stderr);
             began.elapsed()
         })

@@ -103,7 +103,7 @@ fn nodes_are_listed_and_described_with_their_params() {
     }
     let details = remotemedia(&["nodes", "describe", "AudioResample"]);
     assert_eq!(details.code, 0, "{}", details.stderr);
-    for word in ["(native)", "inputs: in (audio)", "target_sample_rate", "quality", "(required)"] {
+    for word in ["(native)", "inputs: in (audio)", "target_sample_rate", "quality", "16000"] {
         assert!(details.stdout.contains(word), "{word} is not in {}", details.stdout);
     }
     let unknown = remotemedia(&["nodes", "describe", "AudioResampel"]);

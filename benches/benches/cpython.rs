@@ -93,13 +93,10 @@ fn behind_a_queue(criterion: &mut Criterion, host: &Host) -> Fallible<()> {
 fn bench(criterion: &mut Criterion) {
     let host = Host::new(Config::default());
     let outcome = cpython(&host).and_then(|runtime| {
-        // This thread starts the interpreter and stays known to it, so the calls are measured on another.
-        runtime.describe(&manifest("Take"))?;
-        thread::scope(|scope| {
-            let inline =
-                scope.spawn(|| inline(criterion, runtime.as_ref()).map_err(|error| error.to_string()));
-            inline.join().map_err(|_| "the bench panicked")?
-        })?;
+        // The thread that starts the interpreter stays known to it, so the calls are measured on another: this one.
+        thread::scope(|scope| scope.spawn(|| runtime.describe(&manifest("Take")).map(drop)).join())
+            .map_err(|_| "starting the interpreter panicked")??;
+        inline(criterion, runtime.as_ref())?;
         behind_a_queue(criterion, &host)
     });
     assert!(outcome.is_ok(), "{outcome:?}");

@@ -1,6 +1,6 @@
 //! What one hop between inline native nodes costs: chains of 1 and 101 PassThrough nodes, with metrics on and off.
 //! The hop is the slope: (time of 101 - time of 1) / 100.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![expect(clippy::expect_used, reason = "a bench that cannot run must stop")]
 
 use std::hint::black_box;
 

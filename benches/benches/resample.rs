@@ -1,6 +1,6 @@
 //! What AudioResample at quality high costs per second of audio, fed in packets of 20 ms through a pipeline.
 //! `benches/resample_vs_soxr.py` compares it with soxr in one run.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![expect(clippy::expect_used, reason = "a bench that cannot run must stop")]
 
 use std::hint::black_box;
 

@@ -62,7 +62,7 @@ impl Host {
     /// # Errors
     /// When the file cannot be read, is larger than 16 MiB, or is no valid manifest.
     pub fn load_manifest(&self, path: &Path) -> Result<Manifest, LoadError> {
-        load_manifest(path)
+        load_manifest(path, |faulty| self.plan(faulty).err().map(|errors| errors.0).unwrap_or_default())
     }
 
     /// Proves the manifest sound and chooses a runtime for every node.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use remotemedia_core::manifest::ManifestFormat;
-use remotemedia_core::{Manifest, ManifestErrors};
+use remotemedia_core::{Manifest, ManifestError, ManifestErrors};
 
 /// A larger file is no manifest: 10,000 nodes with params take about 2 MiB.
 pub const MOST_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
@@ -43,8 +43,12 @@ pub enum LoadError {
 }
 
 /// Reads and parses `path`; `.json`, `.yaml` and `.yml` say their format, other names show it by their first
-/// character. Relative paths in the manifest are relative to its folder.
-pub(crate) fn load_manifest(path: &Path) -> Result<Manifest, LoadError> {
+/// character. Relative paths in the manifest are relative to its folder. `look_further` finds what else is wrong
+/// with a manifest that has faults, so that all of them are told at once.
+pub(crate) fn load_manifest(
+    path: &Path,
+    look_further: impl FnOnce(&Manifest) -> Vec<ManifestError>,
+) -> Result<Manifest, LoadError> {
     let io = |source| LoadError::Io { path: path.into(), source };
     let mut text = Vec::new();
     File::open(path)
@@ -53,13 +57,21 @@ pub(crate) fn load_manifest(path: &Path) -> Result<Manifest, LoadError> {
     if text.len() as u64 > MOST_MANIFEST_BYTES {
         return Err(LoadError::TooLarge { path: path.into() });
     }
-    let mut manifest = Manifest::parse(&text, format_of(path, &text))
-        .map_err(|errors| LoadError::Invalid { path: path.into(), errors })?;
+    let (mut manifest, mut faults) = Manifest::parse_despite_faults(&text, format_of(path, &text));
     let base_dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for node in &mut manifest.nodes {
+    for node in manifest.iter_mut().flat_map(|manifest| &mut manifest.nodes) {
         node.base_dir = base_dir.into();
     }
-    Ok(manifest)
+    match manifest {
+        Some(manifest) if faults.is_empty() => Ok(manifest),
+        manifest => {
+            let mut more = manifest.as_ref().map(look_further).unwrap_or_default();
+            // The same place twice is one fault: the first message is the closer one.
+            more.retain(|fault| faults.iter().all(|known| known.path != fault.path));
+            faults.extend(more);
+            Err(LoadError::Invalid { path: path.into(), errors: ManifestErrors(faults) })
+        }
+    }
 }
 
 fn format_of(path: &Path, text: &[u8]) -> ManifestFormat {

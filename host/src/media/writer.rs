@@ -43,7 +43,7 @@ pub enum AudioWriter {
     /// wav.
     Wav(WavWriter),
     /// flac.
-    Flac(FlacWriter),
+    Flac(Box<FlacWriter>),
 }
 
 impl AudioWriter {
@@ -54,7 +54,7 @@ impl AudioWriter {
     pub fn create(path: &Path, spec: AudioSpec) -> Result<Self, MediaError> {
         match FileKind::of(path) {
             FileKind::Wav => Ok(Self::Wav(WavWriter::create(path, spec)?)),
-            FileKind::Flac => Ok(Self::Flac(FlacWriter::create(path, spec)?)),
+            FileKind::Flac => Ok(Self::Flac(Box::new(FlacWriter::create(path, spec)?))),
             FileKind::Pipe => Ok(Self::Wav(WavWriter::stream(path, spec, Box::new(std::io::stdout()))?)),
             FileKind::JsonLines | FileKind::Other => Err(MediaError::unsupported(
                 path,

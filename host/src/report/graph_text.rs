@@ -33,7 +33,7 @@ pub fn to_mermaid(view: &GraphView) -> String {
         let _ = writeln!(mermaid, "  n{index}[\"{label}\"]:::{}", node.runtime);
     }
     for edge in &view.edges {
-        let label = entities(&edge.label(view));
+        let label = entities(edge.label(view));
         let arrow = if label.is_empty() { "-->".to_owned() } else { format!("-->|\"{label}\"|") };
         let _ = writeln!(mermaid, "  n{} {arrow} n{}", edge.from, edge.to);
     }

@@ -126,7 +126,7 @@ impl WasmRuntime {
     }
 
     /// The component of `node`, with all that its manifest asks for checked; `None` when it has none.
-    fn load(&self, node: &NodeManifest) -> Result<Option<(Arc<Loader>, Arc<Loaded>, NodeLimits)>, NodeError> {
+    fn load(&self, node: &NodeManifest) -> Result<Option<Accepted>, NodeError> {
         let Some(file) = node.component_path() else { return Ok(None) };
         if let Some(asked) = node.permissions.as_ref().and_then(|permissions| permissions.first_asked()) {
             return Err(NodeError::new(
@@ -147,8 +147,15 @@ impl WasmRuntime {
                 file.display()
             )));
         }
-        Ok(Some((loader, loaded, node_limits)))
+        Ok(Some(Accepted { loader, loaded, node_limits }))
     }
+}
+
+/// A node's component, with everything that its manifest asks for found to be allowed.
+struct Accepted {
+    loader: Arc<Loader>,
+    loaded: Arc<Loaded>,
+    node_limits: NodeLimits,
 }
 
 impl Runtime for WasmRuntime {
@@ -157,11 +164,11 @@ impl Runtime for WasmRuntime {
     }
 
     fn describe(&self, node: &NodeManifest) -> Result<Option<NodeDescriptor>, NodeError> {
-        Ok(self.load(node)?.map(|(_, loaded, _)| loaded.descriptor.clone()))
+        Ok(self.load(node)?.map(|accepted| accepted.loaded.descriptor.clone()))
     }
 
     fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
-        let Some((loader, loaded, node_limits)) = self.load(node)? else {
+        let Some(Accepted { loader, loaded, node_limits }) = self.load(node)? else {
             return Err(NodeError::new(
                 ErrorKind::Unavailable,
                 format!("`{}` names no `component`, so there is nothing to run as wasm", node.node_type),

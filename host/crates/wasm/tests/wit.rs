@@ -9,8 +9,12 @@ fn repository() -> PathBuf {
 
 #[test]
 fn released_wit_is_never_edited() {
-    let released =
-        [("host.wit", "6a50a6faf8953c53b0238eb9b32a66fe7d49f2d99ce66d975b28c421636caba0"), ("node.wit", "ba955aab820d1d2f18cb8a5365cacacbe9394dabf0e3c5ac03a8d3d3ecacd018"), ("types.wit", "db1473c9a29e2a38833e78c77ad01c2ff00b0eeea6c7b4186b228683d5a9ef6c"), ("world.wit", "a2bb185988bbf065c25bcbee6d7f7d1eb0e85b9b6cadad0d4e07c9907f53eec8")];
+    let released = [
+        ("host.wit", "6a50a6faf8953c53b0238eb9b32a66fe7d49f2d99ce66d975b28c421636caba0"),
+        ("node.wit", "ba955aab820d1d2f18cb8a5365cacacbe9394dabf0e3c5ac03a8d3d3ecacd018"),
+        ("types.wit", "db1473c9a29e2a38833e78c77ad01c2ff00b0eeea6c7b4186b228683d5a9ef6c"),
+        ("world.wit", "a2bb185988bbf065c25bcbee6d7f7d1eb0e85b9b6cadad0d4e07c9907f53eec8"),
+    ];
     let folder = repository().join("wit/v0.1.0");
     let mut files: Vec<String> =
         fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();

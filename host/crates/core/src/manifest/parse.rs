@@ -27,9 +27,25 @@ impl Manifest {
     /// One fault when the text is not JSON or YAML at all (or more than 16 MiB, or more than a million values);
     /// otherwise every fault, each with its path, in the order of the document.
     pub fn parse(text: &[u8], format: ManifestFormat) -> Result<Self, ManifestErrors> {
-        let value = syntax::read(text, format).map_err(|fault| ManifestErrors(vec![fault]))?;
+        match Self::parse_despite_faults(text, format) {
+            (Some(manifest), faults) if faults.is_empty() => Ok(manifest),
+            (_, faults) => Err(ManifestErrors(faults)),
+        }
+    }
+
+    /// As [`Manifest::parse`], for a caller that looks for further faults: the manifest is there too when its
+    /// types hold in spite of what is wrong with its values. Never run it when there are faults.
+    #[must_use]
+    pub fn parse_despite_faults(text: &[u8], format: ManifestFormat) -> (Option<Self>, Vec<ManifestError>) {
+        let value = match syntax::read(text, format) {
+            Ok(value) => value,
+            Err(fault) => return (None, vec![fault]),
+        };
         let faults = check(&value);
-        if faults.is_empty() { from_value(value) } else { Err(ManifestErrors(faults)) }
+        match from_value(value) {
+            Ok(manifest) => (Some(manifest), faults),
+            Err(ManifestErrors(more)) => (None, if faults.is_empty() { more } else { faults }),
+        }
     }
 
     /// What is accepted in this manifest but not applied by this version, one sentence each.

@@ -18,7 +18,7 @@ const SLANEY_HZ_PER_MEL: f64 = 200.0 / 3.0;
 const SLANEY_BREAK_HZ: f64 = 1_000.0;
 
 impl MelScale {
-    pub(super) fn from_hz(self, hz: f64) -> f64 {
+    pub(super) fn mel_of(self, hz: f64) -> f64 {
         match self {
             Self::Htk => 2_595.0 * (1.0 + hz / 700.0).log10(),
             Self::Slaney if hz < SLANEY_BREAK_HZ => hz / SLANEY_HZ_PER_MEL,
@@ -26,7 +26,7 @@ impl MelScale {
         }
     }
 
-    pub(super) fn to_hz(self, mel: f64) -> f64 {
+    pub(super) fn hz_of(self, mel: f64) -> f64 {
         match self {
             Self::Htk => 700.0 * (10.0_f64.powf(mel / 2_595.0) - 1.0),
             Self::Slaney if mel < 15.0 => mel * SLANEY_HZ_PER_MEL,
@@ -51,8 +51,8 @@ pub(super) fn bands(
     bin_hz: f64,
     bins: usize,
 ) -> Vec<Band> {
-    let (low, high) = (scale.from_hz(fmin_hz), scale.from_hz(fmax_hz));
-    let edge = |k: usize| scale.to_hz(low + (high - low) * k as f64 / (count + 1) as f64);
+    let (low, high) = (scale.mel_of(fmin_hz), scale.mel_of(fmax_hz));
+    let edge = |k: usize| scale.hz_of(low + (high - low) * k as f64 / (count + 1) as f64);
     let band = |k: usize| {
         let (left, centre, right) = (edge(k), edge(k + 1), edge(k + 2));
         let weight = |bin: usize| {
@@ -74,14 +74,14 @@ mod tests {
     #[test]
     fn the_scales_hit_the_points_that_define_them() {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.max(1.0), "{a} {b}");
-        close(MelScale::Slaney.from_hz(500.0), 7.5);
-        close(MelScale::Slaney.from_hz(1_000.0), 15.0);
-        close(MelScale::Slaney.from_hz(6_400.0), 42.0);
-        close(MelScale::Htk.from_hz(700.0), 2_595.0 * 2.0_f64.log10());
-        close(MelScale::Htk.from_hz(6_300.0), 2_595.0);
+        close(MelScale::Slaney.mel_of(500.0), 7.5);
+        close(MelScale::Slaney.mel_of(1_000.0), 15.0);
+        close(MelScale::Slaney.mel_of(6_400.0), 42.0);
+        close(MelScale::Htk.mel_of(700.0), 2_595.0 * 2.0_f64.log10());
+        close(MelScale::Htk.mel_of(6_300.0), 2_595.0);
         for scale in [MelScale::Slaney, MelScale::Htk] {
             for hz in [0.0, 10.0, 999.0, 1_001.0, 20_000.0] {
-                close(scale.to_hz(scale.from_hz(hz)), hz);
+                close(scale.hz_of(scale.mel_of(hz)), hz);
             }
         }
     }
