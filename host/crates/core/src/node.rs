@@ -93,6 +93,15 @@ impl Outputs {
         }
     }
 
+    /// Takes the packet if it is the only one and was pushed to `port`: what a transform emits, without the cost
+    /// of a list.
+    pub fn take_only(&mut self, port: Port) -> Option<Packet> {
+        match self.packets.as_slice() {
+            [(only, _)] if *only == port => self.packets.pop().map(|(_, packet)| packet),
+            _ => None,
+        }
+    }
+
     /// Takes the packets in the order they were pushed, keeping the storage.
     pub fn drain(&mut self) -> std::vec::Drain<'_, (Port, Packet)> {
         self.packets.drain(..)

@@ -30,17 +30,21 @@ pub(crate) struct QueueSender {
     pub(crate) lane: usize,
 }
 
-/// One node of a stage with everything a call needs at hand.
+/// One node of a stage with everything a call needs at hand; what every hop reads comes first.
+#[repr(C)]
 pub(crate) struct Slot {
+    node: Box<dyn Node>,
+    outputs: Outputs,
+    /// Where the first output leads when it leads to one node of this stage and nowhere else.
+    only_next: Option<(usize, Port)>,
+    /// What the first input takes.
+    first_input: Option<PayloadKind>,
+    initialized: bool,
+    counters: Option<Box<NodeCounters>>,
+    routes: Vec<Vec<Target>>,
     pub(crate) index: usize,
     pub(crate) id: Arc<str>,
     pub(crate) descriptor: Arc<NodeDescriptor>,
-    node: Box<dyn Node>,
-    inputs: Vec<PayloadKind>,
-    outputs: Outputs,
-    routes: Vec<Vec<Target>>,
-    counters: Option<NodeCounters>,
-    initialized: bool,
 }
 
 impl Slot {
@@ -54,23 +58,46 @@ impl Slot {
     ) -> Self {
         let connected = routes.iter().enumerate().filter(|(_, targets)| !targets.is_empty());
         let outputs = Outputs::connected_to(connected.map(|(port, _)| Port(port as u16)));
-        let inputs = descriptor.inputs.iter().map(|port| port.kind).collect();
-        let counters = metrics.then(NodeCounters::new);
-        Self { index, id, descriptor, node, inputs, outputs, routes, counters, initialized: false }
+        let only_next = match routes.first().map(Vec::as_slice) {
+            Some(&[Target::Local { node, port }]) => Some((node, port)),
+            _ => None,
+        };
+        let first_input = descriptor.inputs.first().map(|port| port.kind);
+        let counters = metrics.then(|| Box::new(NodeCounters::new()));
+        Self {
+            node,
+            outputs,
+            only_next,
+            first_input,
+            initialized: false,
+            counters,
+            routes,
+            index,
+            id,
+            descriptor,
+        }
     }
 
     pub(crate) fn counters(&self) -> Option<&NodeCounters> {
-        self.counters.as_ref()
+        self.counters.as_deref()
+    }
+
+    /// What input `port` takes; `None` when there is no such port.
+    fn input(&self, port: Port) -> Option<PayloadKind> {
+        match port {
+            Port::FIRST => self.first_input,
+            Port(port) => self.descriptor.inputs.get(usize::from(port)).map(|port| port.kind),
+        }
     }
 
     /// One `process` call. `clock` is the end of the previous call, and becomes the end of this one: a chain
     /// of nodes reads the clock once per hop.
     fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
-        let result = match self.inputs.get(usize::from(port.0)) {
-            Some(&kind) if packet.payload.kind().fits(kind) => {
+        let result = match self.input(port) {
+            Some(kind) if kind == PayloadKind::Any || packet.payload.kind().fits(kind) => {
                 self.node.process(port, packet, &mut self.outputs)
             }
-            Some(&kind) => Err(wrong_kind(&self.descriptor, port, kind, &packet)),
+            Some(kind) => Err(wrong_kind(&self.descriptor, port, kind, &packet)),
             None => Err(NodeError::invalid_input(format!("has no input port {}", port.0))),
         };
         if let (Some(counters), Some(clock)) = (&mut self.counters, clock) {
@@ -78,7 +105,17 @@ impl Slot {
             counters.record((now - *clock).as_nanos() as u64, self.outputs.len(), result.is_err());
             *clock = now;
         }
-        result.map_err(|error| error.at(&self.id, Operation::Process))
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.at(&self.id, Operation::Process)),
+        }
+    }
+
+    /// The next step, when the call emitted just one packet and that has one way to go.
+    fn only_step(&mut self) -> Option<Step> {
+        let (node, port) = self.only_next?;
+        let packet = self.outputs.take_only(Port::FIRST)?;
+        Some(Step { node, port, packet })
     }
 
     fn flush(&mut self) -> Result<(), NodeError> {
@@ -207,13 +244,21 @@ impl Stage {
 
     fn drain_work(&mut self, epoch: Epoch) -> Result<(), NodeError> {
         let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
-        while let Some(Step { node, port, packet }) = self.work.pop() {
-            self.current = node;
-            if let Err(error) = self.slots[node].process(port, packet, &mut clock) {
-                self.work.clear();
-                return Err(error);
+        while let Some(mut step) = self.work.pop() {
+            loop {
+                let Step { node, port, packet } = step;
+                self.current = node;
+                let slot = &mut self.slots[node];
+                if let Err(error) = slot.process(port, packet, &mut clock) {
+                    self.work.clear();
+                    return Err(error);
+                }
+                match slot.only_step() {
+                    Some(next) => step = next,
+                    None => break,
+                }
             }
-            self.route(node, epoch)?;
+            self.route(self.current, epoch)?;
         }
         Ok(())
     }
