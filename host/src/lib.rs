@@ -14,3 +14,4 @@ pub use config::{Config, ConfigError};
 pub use host::Host;
 pub use load::{LoadError, MOST_MANIFEST_BYTES};
 pub use remotemedia_python::InterpreterInfo;
+pub use remotemedia_wasm::WASMTIME_VERSION;

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use remotemedia_host::Host;
-use remotemedia_host::InterpreterInfo;
 use remotemedia_host::report::{Align, Table};
+use remotemedia_host::{InterpreterInfo, WASMTIME_VERSION};
 use serde_json::json;
 
 use super::console;
@@ -20,7 +20,7 @@ struct Check {
 }
 
 pub fn doctor(host: &Host, as_json: bool) -> Result<(), Failure> {
-    let checks = [version(), native(host), python(host), numpy(host), cache(host), wasm_target()];
+    let checks = [version(), native(host), wasmtime(), python(host), numpy(host), cache(host), wasm_target()];
     let healthy = checks.iter().all(|check| check.ok != Some(false));
     if as_json {
         let checks: Vec<_> = checks
@@ -65,6 +65,10 @@ fn version() -> Check {
 fn native(host: &Host) -> Check {
     let count = host.native_nodes().len();
     Check { name: "native nodes", ok: Some(count > 0), found: format!("{count} types"), mend: None }
+}
+
+fn wasmtime() -> Check {
+    Check { name: "wasmtime", ok: Some(true), found: WASMTIME_VERSION.to_owned(), mend: None }
 }
 
 fn python(host: &Host) -> Check {

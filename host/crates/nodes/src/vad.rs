@@ -174,7 +174,7 @@ impl Emitter {
                 let pts_ns = self.time_ns(frame.start);
                 let value = json!({
                     "pts_ns": pts_ns,
-                    "probability": frame.probability,
+                    "probability": shown(frame.probability),
                     "is_speech": frame.is_speech,
                 });
                 out.push_to(FRAMES, Packet::new(pts_ns, value));
@@ -187,7 +187,7 @@ impl Emitter {
                     "start_ns": start_ns,
                     "end_ns": end_ns,
                     "duration_ms": (end_ns - start_ns) as f64 / 1e6,
-                    "mean_probability": mean_probability,
+                    "mean_probability": shown(mean_probability),
                 });
                 out.push_to(SEGMENTS, Packet::new(start_ns, value));
                 if out.is_connected(SPEECH) {
@@ -203,6 +203,11 @@ impl Emitter {
     fn time_ns(self, sample: u64) -> i64 {
         self.origin_ns.saturating_add(frames_to_ns(sample, self.sample_rate_hz))
     }
+}
+
+/// A probability as events show it: four decimals are more than an engine knows.
+fn shown(probability: f32) -> f64 {
+    (f64::from(probability) * 1e4).round() / 1e4
 }
 
 /// Probability of log-odds.

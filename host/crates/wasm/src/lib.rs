@@ -22,6 +22,9 @@ mod node;
 mod runtime;
 mod ticker;
 
+/// The version of wasmtime that runs the components.
+pub const WASMTIME_VERSION: &str = wasmtime_environ::VERSION;
+
 pub use counters::SandboxCounts;
 pub use limits::SandboxLimits;
 pub use runtime::{WasmConfig, WasmRuntime};

@@ -42,10 +42,15 @@ impl Manifest {
             Err(fault) => return (None, vec![fault]),
         };
         let faults = check(&value);
-        match from_value(value) {
-            Ok(manifest) => (Some(manifest), faults),
-            Err(ManifestErrors(more)) => (None, if faults.is_empty() { more } else { faults }),
+        if faults.is_empty() {
+            return match from_value(value) {
+                Ok(manifest) => (Some(manifest), faults),
+                Err(ManifestErrors(faults)) => (None, faults),
+            };
         }
+        let manifest =
+            from_value(value.clone()).or_else(|_| from_value(without_faulty_fields(value, &faults)));
+        (manifest.ok(), faults)
     }
 
     /// What is accepted in this manifest but not applied by this version, one sentence each.
@@ -69,6 +74,19 @@ impl Manifest {
 #[must_use]
 pub fn json_schema() -> Value {
     schemars::schema_for!(Manifest).to_value()
+}
+
+/// The document without the fields that `faults` are about, so that the rest can be looked at. Fields that a
+/// manifest cannot do without are then missing, and there is no manifest.
+fn without_faulty_fields(mut value: Value, faults: &[ManifestError]) -> Value {
+    for fault in faults {
+        let Some((parent, field)) = fault.path.rsplit_once('.') else { continue };
+        let pointer = parent.trim_start_matches('$').replace(['.', '['], "/").replace(']', "");
+        if let Some(Value::Object(fields)) = value.pointer_mut(&pointer) {
+            fields.remove(field);
+        }
+    }
+    value
 }
 
 fn check(value: &Value) -> Vec<ManifestError> {
@@ -145,6 +163,24 @@ mod tests {
         let faults = Manifest::parse(text.as_bytes(), ManifestFormat::Json).unwrap_err().0;
         assert_eq!(faults.len(), 1_001);
         assert_eq!(faults[1_000].message, "there may be more faults: these are 1000");
+    }
+
+    #[test]
+    fn what_can_still_be_looked_at_is_there_despite_faults() {
+        let read = |nodes: &str| {
+            let text = format!(
+                r#"{{"version": "v1", "metadata": {{"name": "t"}}, "nodes": [{nodes}], "connections": []}}"#
+            );
+            Manifest::parse_despite_faults(text.as_bytes(), ManifestFormat::Json)
+        };
+        let (manifest, faults) = read(r#"{"id": "a", "node_type": "X", "parms": {}, "timeout_ms": "5"}"#);
+        let paths: Vec<_> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(paths, ["$.nodes[0].parms", "$.nodes[0].timeout_ms"]);
+        assert_eq!(manifest.unwrap().nodes[0], NodeManifest::new("a", "X"));
+        let (manifest, faults) = read(r#"{"id": "a b", "node_type": "X"}"#);
+        assert_eq!((manifest.unwrap().nodes[0].id.as_str(), faults.len()), ("a b", 1));
+        let (manifest, faults) = read(r#"{"id": "a", "node_type": 5}"#);
+        assert_eq!((manifest, faults.len()), (None, 1), "a node without a type is none");
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub struct VadParams {
     pub engine: VadEngine,
     /// Probability of speech, 0 to 1, at which a segment opens.
     #[schemars(range(min = 0.01, max = 0.99))]
-    pub threshold: f32,
+    pub threshold: f64,
     /// How far the probability must fall below `threshold` before a frame counts as quiet; less than `threshold`.
     #[schemars(range(min = 0.0, max = 0.98))]
-    pub hysteresis: f32,
+    pub hysteresis: f64,
     /// Audio before the first speech frame that belongs to a segment, in milliseconds.
     #[schemars(range(max = 2_000))]
     pub pre_roll_ms: u32,
@@ -117,8 +117,8 @@ impl VadParams {
 }
 
 /// Log-odds of a probability between 0 and 1.
-fn log_odds(probability: f32) -> f32 {
-    (probability / (1.0 - probability)).ln()
+fn log_odds(probability: f64) -> f32 {
+    (probability / (1.0 - probability)).ln() as f32
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(
@@ -152,7 +152,7 @@ mod tests {
         let defaults = VadParams::default;
         let cases = [
             (VadParams { threshold: 0.0, ..defaults() }, "threshold"),
-            (VadParams { threshold: f32::NAN, ..defaults() }, "threshold"),
+            (VadParams { threshold: f64::NAN, ..defaults() }, "threshold"),
             (VadParams { threshold: 0.3, ..defaults() }, "hysteresis"),
             (VadParams { post_roll_ms: 300, ..defaults() }, "post_roll_ms"),
             (VadParams { min_speech_ms: 5_000, max_speech_ms: 5_000, ..defaults() }, "min_speech_ms"),
