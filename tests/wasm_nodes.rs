@@ -40,8 +40,8 @@ fn run(host: &Host, manifest: &Manifest, first: &str) -> Result<Vec<Packet>, Nod
     Ok(outputs.into_iter().map(|output| output.packet).collect())
 }
 
-fn with_fault(fault: &str) -> Manifest {
-    let mut bad = component("bad", "faulty", json!({ "fault": fault }));
+fn with_deed(deed: &str) -> Manifest {
+    let mut bad = component("bad", "hostile", json!({ "deed": deed }));
     bad.limits = Some(Limits { memory_mb: Some(8), call_timeout_ms: Some(100) });
     chain(vec![component("before", "gain", json!({})), bad])
 }
@@ -49,15 +49,15 @@ fn with_fault(fault: &str) -> Manifest {
 #[test]
 fn a_trap_a_memory_overrun_and_an_endless_loop_name_the_node_and_the_host_goes_on() {
     let host = Host::new(Config::default());
-    for (fault, kind) in [
+    for (deed, kind) in [
         ("panic", ErrorKind::Trap),
         ("allocate", ErrorKind::LimitExceeded),
         ("loop", ErrorKind::Timeout),
         ("zero_rate", ErrorKind::Trap),
     ] {
-        let error = run(&host, &with_fault(fault), "before").unwrap_err();
-        assert_eq!((&*error.node_id, error.operation), ("bad", Some(Operation::Process)), "{fault}: {error}");
-        assert_eq!(error.kind, kind, "{fault}: {error}");
+        let error = run(&host, &with_deed(deed), "before").unwrap_err();
+        assert_eq!((&*error.node_id, error.operation), ("bad", Some(Operation::Process)), "{deed}: {error}");
+        assert_eq!(error.kind, kind, "{deed}: {error}");
         let good = chain(vec![component("good", "gain", json!({"gain_db": 20}))]);
         let packets = run(&host, &good, "good").unwrap();
         let Payload::Audio(audio) = &packets[0].payload else { panic!("no audio") };
@@ -68,7 +68,7 @@ fn a_trap_a_memory_overrun_and_an_endless_loop_name_the_node_and_the_host_goes_o
 #[test]
 fn a_failure_in_initialize_names_the_node_and_the_verb() {
     let host = Host::new(Config::default());
-    let error = run(&host, &with_fault("refuse_params"), "before").unwrap_err();
+    let error = run(&host, &with_deed("refuse_params"), "before").unwrap_err();
     assert_eq!((&*error.node_id, error.operation), ("bad", Some(Operation::Initialize)));
     assert_eq!(error.kind, ErrorKind::InvalidParams);
 }

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use crate::fixture::{audio, buffer, error_of, manifest, process, runtime, start};
 
-fn faulty(fault: &str) -> NodeManifest {
-    manifest("faulty", json!({ "fault": fault }))
+fn hostile(fault: &str) -> NodeManifest {
+    manifest("hostile", json!({ "deed": fault }))
 }
 
 /// Runs one packet through a node with that fault, then shows that the node is down and that another one works.
 fn fall(runtime: &WasmRuntime, fault: &str) -> NodeError {
-    let mut node = start(runtime, &faulty(fault)).unwrap();
+    let mut node = start(runtime, &hostile(fault)).unwrap();
     let error = error_of(process(&mut *node, Packet::new(0, "x")));
     assert_down(&mut *node, &error);
     assert_neighbour_works(runtime);
@@ -43,14 +43,14 @@ fn a_panic_is_a_trap_that_tells_the_message_and_the_place() {
     assert_eq!(error.kind, ErrorKind::Trap);
     assert!(error.message.contains("index out of bounds: the len is 0 but the index is 7"), "{error}");
     let trace = error.trace.unwrap();
-    assert!(trace.contains("wasm backtrace") && trace.contains("faulty"), "{trace}");
+    assert!(trace.contains("wasm backtrace") && trace.contains("hostile"), "{trace}");
     assert_eq!(runtime.counts().traps, 1);
 }
 
 #[test]
 fn a_memory_overrun_is_a_limit_that_tells_how_much() {
     let runtime = runtime();
-    let mut node = faulty("allocate");
+    let mut node = hostile("allocate");
     node.limits = Some(remotemedia_core::manifest::Limits { memory_mb: Some(8), call_timeout_ms: None });
     let mut node = start(&runtime, &node).unwrap();
     let error = error_of(process(&mut *node, Packet::new(0, "x")));
@@ -64,7 +64,7 @@ fn a_memory_overrun_is_a_limit_that_tells_how_much() {
 #[test]
 fn an_endless_loop_is_a_timeout_at_its_deadline() {
     let runtime = runtime();
-    let mut node = start(&runtime, &faulty("loop")).unwrap();
+    let mut node = start(&runtime, &hostile("loop")).unwrap();
     let began = Instant::now();
     let error = error_of(process(&mut *node, Packet::new(0, "x")));
     let took = began.elapsed();
@@ -80,7 +80,7 @@ fn an_endless_loop_is_a_timeout_at_its_deadline() {
 
 #[test]
 fn a_manifest_s_shorter_timeout_holds_even_when_the_node_outlives_its_runtime() {
-    let mut node = faulty("loop");
+    let mut node = hostile("loop");
     node.timeout_ms = Some(20);
     let runtime = runtime();
     let mut node = start(&runtime, &node).unwrap();
@@ -120,12 +120,12 @@ fn a_loop_in_initialize_and_a_panic_in_flush_and_a_loop_in_cleanup_end() {
         start_timeout_ms: 300,
         ..Default::default()
     });
-    let error = error_of(start(&runtime, &faulty("loop_in_initialize")));
+    let error = error_of(start(&runtime, &hostile("loop_in_initialize")));
     assert_eq!(&*error.message, "the component did not return within its limit of 300 ms");
-    let mut node = start(&runtime, &faulty("panic_in_flush")).unwrap();
+    let mut node = start(&runtime, &hostile("panic_in_flush")).unwrap();
     assert_eq!(error_of(node.flush(&mut Outputs::new())).kind, ErrorKind::Trap);
     node.cleanup();
-    let mut node = start(&runtime, &faulty("loop_in_cleanup")).unwrap();
+    let mut node = start(&runtime, &hostile("loop_in_cleanup")).unwrap();
     node.cleanup();
     assert_eq!(runtime.counts().timeouts, 2);
     node.cleanup();
@@ -143,14 +143,14 @@ fn an_error_that_the_node_returns_keeps_its_kind_and_the_node() {
         ("refuse_input", ErrorKind::InvalidInput, "wants nothing of the kind"),
         ("transient", ErrorKind::Transient, "not now"),
     ] {
-        let mut node = start(&runtime, &faulty(fault)).unwrap();
+        let mut node = start(&runtime, &hostile(fault)).unwrap();
         for _ in 0..2 {
             let error = error_of(process(&mut *node, Packet::new(0, "x")));
             assert_eq!((error.kind, &*error.message), (kind, message));
         }
         assert!(node.flush(&mut Outputs::new()).is_ok());
     }
-    let error = error_of(start(&runtime, &faulty("refuse_params")));
+    let error = error_of(start(&runtime, &hostile("refuse_params")));
     assert_eq!(error.kind, ErrorKind::InvalidParams);
     assert_eq!(runtime.counts().traps, 0);
 }
@@ -159,7 +159,7 @@ fn an_error_that_the_node_returns_keeps_its_kind_and_the_node() {
 fn a_guest_sees_no_file_and_no_environment() {
     let runtime = runtime();
     for fault in ["read_file", "read_env"] {
-        let mut node = start(&runtime, &faulty(fault)).unwrap();
+        let mut node = start(&runtime, &hostile(fault)).unwrap();
         let error = error_of(process(&mut *node, Packet::new(0, "x")));
         assert_eq!((error.kind, &*error.message), (ErrorKind::Internal, "sees nothing"), "{fault}");
     }

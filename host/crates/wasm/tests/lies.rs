@@ -1,9 +1,10 @@
 //! What a guest returns is checked: a lie ends as an error that says what was wrong, and the liar is stopped.
 
 use remotemedia_core::{ErrorKind, Packet};
+use remotemedia_wasm::SandboxLimits;
 use serde_json::json;
 
-use crate::fixture::{error_of, manifest, process, runtime, start};
+use crate::fixture::{error_of, manifest, process, runtime, runtime_with, start};
 
 #[test]
 fn every_lie_is_found_and_named() {
@@ -26,7 +27,7 @@ fn every_lie_is_found_and_named() {
         ("wrong_kind", ErrorKind::Trap, "text on output port `audio`"),
         ("many_packets", ErrorKind::LimitExceeded, "100000 packets"),
     ] {
-        let mut node = start(&runtime, &manifest("faulty", json!({ "fault": lie }))).unwrap();
+        let mut node = start(&runtime, &manifest("hostile", json!({ "deed": lie }))).unwrap();
         let error = error_of(process(&mut *node, Packet::new(0, "x")));
         assert_eq!(error.kind, kind, "{lie}: {error}");
         assert!(error.message.to_lowercase().contains(&words.to_lowercase()), "{lie}: {error}");
@@ -37,7 +38,7 @@ fn every_lie_is_found_and_named() {
 
 #[test]
 fn a_long_error_message_is_cut() {
-    let mut node = start(&runtime(), &manifest("faulty", json!({"fault": "long_error"}))).unwrap();
+    let mut node = start(&runtime(), &manifest("hostile", json!({"deed": "long_error"}))).unwrap();
     let error = error_of(process(&mut *node, Packet::new(0, "x")));
     assert_eq!(error.kind, ErrorKind::Internal);
     assert_eq!(error.message.len(), 4_096);
@@ -45,10 +46,11 @@ fn a_long_error_message_is_cut() {
 
 #[test]
 fn a_flood_of_log_lines_is_dropped_and_counted() {
-    let runtime = runtime();
+    // The flood is to end, also on a busy machine.
+    let runtime = runtime_with(SandboxLimits { call_timeout_ms: 60_000, ..SandboxLimits::default() });
     for fault in ["flood_log", "flood_stdout", "log"] {
         let dropped_before = runtime.counts().log_lines_dropped;
-        let mut node = start(&runtime, &manifest("faulty", json!({ "fault": fault }))).unwrap();
+        let mut node = start(&runtime, &manifest("hostile", json!({ "deed": fault }))).unwrap();
         process(&mut *node, Packet::new(0, "x")).unwrap();
         let dropped = runtime.counts().log_lines_dropped - dropped_before;
         if fault == "log" {

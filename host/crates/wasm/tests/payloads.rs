@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::fixture::{error_of, manifest, process, runtime, start};
 
 fn echo(payload: impl Into<Payload>) -> Payload {
-    let mut node = start(&runtime(), &manifest("faulty", json!({"fault": "none"}))).unwrap();
+    let mut node = start(&runtime(), &manifest("hostile", json!({"deed": "none"}))).unwrap();
     let mut out = process(&mut *node, Packet::new(77, payload)).unwrap();
     assert_eq!(out.len(), 1);
     let packet = out.remove(0).1;
@@ -44,7 +44,7 @@ fn text_json_tensors_and_bytes_survive() {
 
 #[test]
 fn an_object_of_another_runtime_is_refused_before_the_guest_sees_it() {
-    let mut node = start(&runtime(), &manifest("faulty", json!({}))).unwrap();
+    let mut node = start(&runtime(), &manifest("hostile", json!({}))).unwrap();
     let packet = Packet { pts_ns: 0, payload: Payload::Object(Opaque::new("tuple", ())) };
     let error = error_of(process(&mut *node, packet));
     assert_eq!(error.kind, ErrorKind::InvalidInput);

@@ -1,4 +1,4 @@
-//! The node `faulty`: misbehaves in the way its param `fault` names, so that tests can show what the host does then.
+//! The node `hostile`: misbehaves in the way its param `deed` names, so that tests can show what the host does then.
 //! Written on the raw bindings, because the SDK would not let it lie.
 
 mod lies;
@@ -13,22 +13,22 @@ use remotemedia_node::bindings::remotemedia::node::types::{
 use remotemedia_node::serde_json::Value;
 
 thread_local! {
-    static FAULT: RefCell<String> = const { RefCell::new(String::new()) };
+    static DEED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-struct Faulty;
+struct Hostile;
 
-impl Guest for Faulty {
+impl Guest for Hostile {
     fn describe() -> Descriptor {
         let port = |name: &str, kind| Port { name: name.into(), kind };
         Descriptor {
-            node_type: "faulty".into(),
+            node_type: "hostile".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             summary: "Misbehaves in the way its param names.".into(),
             inputs: vec![port("in", PayloadKind::Any)],
             outputs: vec![port("out", PayloadKind::Any), port("audio", PayloadKind::Audio)],
             params_schema:
-                r#"{"type":"object","properties":{"fault":{"type":"string"}},"additionalProperties":false}"#
+                r#"{"type":"object","properties":{"deed":{"type":"string"}},"additionalProperties":false}"#
                     .into(),
             stateless: false,
         }
@@ -36,19 +36,19 @@ impl Guest for Faulty {
 
     fn initialize(params_json: String) -> Result<(), NodeError> {
         let params: Value = remotemedia_node::serde_json::from_str(&params_json).unwrap_or_default();
-        let fault = params["fault"].as_str().unwrap_or("none").to_owned();
-        match fault.as_str() {
-            "refuse_params" => return Err(error(ErrorKind::InvalidParams, "fault: no such fault")),
+        let deed = params["deed"].as_str().unwrap_or("none").to_owned();
+        match deed.as_str() {
+            "refuse_params" => return Err(error(ErrorKind::InvalidParams, "deed: no such deed")),
             "loop_in_initialize" => endless_loop(),
             _ => {}
         }
-        FAULT.set(fault);
+        DEED.set(deed);
         Ok(())
     }
 
     fn process(_: u16, packet: Packet) -> Result<Vec<Output>, NodeError> {
-        let fault = FAULT.with_borrow(String::clone);
-        match fault.as_str() {
+        let deed = DEED.with_borrow(String::clone);
+        match deed.as_str() {
             "none" => {}
             "panic" => trip_over(&[]),
             "allocate" => allocate(),
@@ -70,14 +70,14 @@ impl Guest for Faulty {
     }
 
     fn flush() -> Result<Vec<Output>, NodeError> {
-        if FAULT.with_borrow(|fault| fault == "panic_in_flush") {
+        if DEED.with_borrow(|deed| deed == "panic_in_flush") {
             trip_over(&[]);
         }
         Ok(Vec::new())
     }
 
     fn cleanup() {
-        if FAULT.with_borrow(|fault| fault == "loop_in_cleanup") {
+        if DEED.with_borrow(|deed| deed == "loop_in_cleanup") {
             endless_loop();
         }
     }
@@ -122,4 +122,4 @@ fn recurse(frame: &mut [u64; 64]) -> u64 {
     recurse(&mut next) + std::hint::black_box(next[0])
 }
 
-remotemedia_node::bindings::export_component!(Faulty with_types_in remotemedia_node::bindings);
+remotemedia_node::bindings::export_component!(Hostile with_types_in remotemedia_node::bindings);

@@ -34,7 +34,7 @@ pub fn tell(lie: &str, packet: Packet) -> Result<Vec<Output>, NodeError> {
             return Ok((0..100_000).map(|_| Output { port: 0, packet: one() }).collect());
         }
         other => {
-            let message = format!("faulty knows no fault `{other}`");
+            let message = format!("hostile knows no deed `{other}`");
             return Err(NodeError { kind: ErrorKind::InvalidParams, message });
         }
     };
