@@ -11,6 +11,7 @@ pub mod graph;
 pub mod manifest;
 pub mod node;
 pub mod packet;
+pub mod policy;
 pub mod runtime;
 pub mod tensor;
 
@@ -21,5 +22,6 @@ pub use graph::{Edge, Graph, GraphNode};
 pub use manifest::{Manifest, ManifestError, ManifestErrors, ManifestFormat, NodeManifest, RuntimeHint};
 pub use node::{Node, Outputs, Port};
 pub use packet::{Opaque, Packet, Payload};
+pub use policy::SandboxPolicy;
 pub use runtime::{Runtime, RuntimeKind};
 pub use tensor::{DType, Tensor, TensorError};

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use remotemedia_core::policy::SandboxPolicy;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::guest::Guest;
-use crate::limits::SandboxLimits;
+use crate::limits::mebibytes;
 use crate::linking::linker;
 use crate::ticker::Ticker;
 
@@ -24,14 +25,14 @@ impl SandboxEngine {
     ///
     /// # Errors
     /// When the system gives neither address space nor a thread.
-    pub fn new(limits: &SandboxLimits) -> wasmtime::Result<Self> {
-        let engine = Engine::new(config(limits).allocation_strategy(pool(limits))).or_else(|error| {
+    pub fn new(policy: &SandboxPolicy) -> wasmtime::Result<Self> {
+        let engine = Engine::new(config(policy).allocation_strategy(pool(policy))).or_else(|error| {
             // A pool reserves terabytes of address space, which a container may forbid.
             tracing::warn!("no pool for wasm instances, they will start slower: {error:#}");
-            Engine::new(config(limits).allocation_strategy(InstanceAllocationStrategy::OnDemand))
+            Engine::new(config(policy).allocation_strategy(InstanceAllocationStrategy::OnDemand))
         })?;
         let linker = linker(&engine)?;
-        let ticker = Ticker::start(&engine, Duration::from_millis(limits.deadline_tick_ms.max(1)))?;
+        let ticker = Ticker::start(&engine, Duration::from_millis(policy.limits.deadline_tick_ms.max(1)))?;
         Ok(Self { engine, linker, ticker })
     }
 }
@@ -64,12 +65,13 @@ const REFUSED: [WasmFeatures; 23] = [
     WasmFeatures::CM_FIXED_LENGTH_LISTS,
 ];
 
-fn config(limits: &SandboxLimits) -> Config {
+fn config(policy: &SandboxPolicy) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_bytes)
+        .max_wasm_stack(policy.limits.stack_bytes)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(policy.limits.backtrace_frames))
         .memory_init_cow(true)
         .shared_memory(false);
     for feature in REFUSED {
@@ -78,7 +80,9 @@ fn config(limits: &SandboxLimits) -> Config {
     config
 }
 
-fn pool(limits: &SandboxLimits) -> InstanceAllocationStrategy {
+/// The pool holds what the largest manifest may ask for.
+fn pool(policy: &SandboxPolicy) -> InstanceAllocationStrategy {
+    let limits = &policy.limits;
     let nodes = limits.running_nodes;
     let per_node = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
@@ -92,17 +96,19 @@ fn pool(limits: &SandboxLimits) -> InstanceAllocationStrategy {
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
         .table_elements(limits.table_elements)
-        .max_memory_size(limits.memory_bytes);
+        .max_memory_size(mebibytes(policy.maximum.memory_mb.max(limits.memory_mb).into()));
     InstanceAllocationStrategy::Pooling(pool)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use remotemedia_core::policy::SandboxLimits;
     use wasmtime::component::Component;
 
     fn engine() -> SandboxEngine {
-        SandboxEngine::new(&SandboxLimits { running_nodes: 2, ..SandboxLimits::default() }).unwrap()
+        let limits = SandboxLimits { running_nodes: 2, ..SandboxLimits::default() };
+        SandboxEngine::new(&SandboxPolicy { limits, ..SandboxPolicy::default() }).unwrap()
     }
 
     #[test]

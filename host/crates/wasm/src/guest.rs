@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use remotemedia_core::policy::SandboxLimits;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::counters::Counters;
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
-use crate::limits::{NodeLimits, SandboxLimits};
+use crate::limits::NodeLimits;
 use crate::meter::ResourceMeter;
 
 pub(crate) struct Guest {

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use remotemedia_core::policy::SandboxLimits;
+
 use crate::counters::Counters;
-use crate::limits::SandboxLimits;
 
 /// How important a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,7 +97,7 @@ impl Drop for LineStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::SandboxLimits;
+    use remotemedia_core::policy::SandboxLimits;
 
     #[test]
     fn lines_are_put_together_from_pieces_and_stay_bounded() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use remotemedia_core::{NodeDescriptor, NodeError, Outputs, Packet, Port};
+use remotemedia_core::{NodeDescriptor, NodeError, Outputs, Packet, Port, SandboxPolicy};
 use wasmtime::Store;
 
 use crate::bindings::{Boundary, CallFailure, Prepared};
@@ -11,13 +11,13 @@ use crate::counters::Counters;
 use crate::engine::SandboxEngine;
 use crate::failure::explain;
 use crate::guest::Guest;
-use crate::limits::{NodeLimits, SandboxLimits};
+use crate::limits::{NodeLimits, ticks};
 use crate::ticker::Ticking;
 
 /// What an instance is made with.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
-    pub limits: Arc<SandboxLimits>,
+    pub policy: Arc<SandboxPolicy>,
     pub node_limits: NodeLimits,
     pub counters: Arc<Counters>,
 }
@@ -48,14 +48,15 @@ impl Instance {
         node_id: &str,
         sandbox: Sandbox,
     ) -> Result<Self, NodeError> {
-        let Sandbox { limits, node_limits, counters } = &sandbox;
+        let Sandbox { policy, node_limits, counters } = &sandbox;
+        let limits = &policy.limits;
         let guest = Guest::new(node_id, limits, node_limits, Arc::clone(counters));
         let mut store = Store::new(&engine.engine, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.transfer_bytes);
         store.set_max_component_handles(limits.handles);
-        let start_ticks = limits.ticks(node_limits.start_timeout);
-        let call_ticks = limits.ticks(node_limits.call_timeout);
+        let start_ticks = ticks(limits, node_limits.start_timeout);
+        let call_ticks = ticks(limits, node_limits.call_timeout);
         let ticking = engine.ticker.ticking();
         store.set_epoch_deadline(start_ticks);
         let boundary = prepared
@@ -67,13 +68,13 @@ impl Instance {
 
     /// What the component says about itself.
     pub fn describe(&mut self) -> Result<NodeDescriptor, NodeError> {
-        let limits = Arc::clone(&self.sandbox.limits);
-        self.call(true, |alive| alive.boundary.describe(&mut alive.store, &limits))
+        let policy = Arc::clone(&self.sandbox.policy);
+        self.call(true, |alive| alive.boundary.describe(&mut alive.store, &policy.limits))
     }
 
     pub fn initialize(&mut self, params_json: &str) -> Result<(), NodeError> {
-        let limits = Arc::clone(&self.sandbox.limits);
-        self.call(true, |alive| alive.boundary.initialize(&mut alive.store, params_json, &limits))
+        let policy = Arc::clone(&self.sandbox.policy);
+        self.call(true, |alive| alive.boundary.initialize(&mut alive.store, params_json, &policy.limits))
     }
 
     pub fn process(
@@ -90,13 +91,13 @@ impl Instance {
         guest.longest_wait = sandbox.node_limits.call_timeout;
         alive
             .boundary
-            .process(&mut alive.store, &sandbox.limits, descriptor, (port, packet), out)
+            .process(&mut alive.store, &sandbox.policy.limits, descriptor, (port, packet), out)
             .map_err(|failure| self.failed(failure, false))
     }
 
     pub fn flush(&mut self, descriptor: &NodeDescriptor, out: &mut Outputs) -> Result<(), NodeError> {
-        let limits = Arc::clone(&self.sandbox.limits);
-        self.call(false, |alive| alive.boundary.flush(&mut alive.store, &limits, descriptor, out))
+        let policy = Arc::clone(&self.sandbox.policy);
+        self.call(false, |alive| alive.boundary.flush(&mut alive.store, &policy.limits, descriptor, out))
     }
 
     /// The last call; does nothing when the guest trapped before. The store is gone afterwards.

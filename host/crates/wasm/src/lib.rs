@@ -2,7 +2,7 @@
 //!
 //! Owns loading, the compile cache, the sandbox and the bindings of every WIT version. It deliberately grants
 //! nothing: a guest sees no file, socket, environment variable or other node, and every resource it uses has a
-//! limit in [`SandboxLimits`]. It decides nothing about graphs, retries or which runtime a node gets.
+//! limit in the operator's [`SandboxPolicy`](remotemedia_core::SandboxPolicy). It decides nothing about graphs, retries or which runtime a node gets.
 
 mod bindings;
 mod cache;
@@ -26,5 +26,4 @@ mod ticker;
 pub const WASMTIME_VERSION: &str = wasmtime_environ::VERSION;
 
 pub use counters::SandboxCounts;
-pub use limits::SandboxLimits;
 pub use runtime::{WasmConfig, WasmRuntime};

@@ -1,89 +1,12 @@
-//! Every limit of the sandbox, in one place. Enforcing them is the business of the modules named there.
+//! The limits of one node: the policy's, changed by what its manifest asks for. Enforcing them is the business of
+//! the modules that count.
 
 use std::time::Duration;
 
+use remotemedia_core::policy::{SandboxLimits, SandboxPolicy};
 use remotemedia_core::{ErrorKind, NodeError, NodeManifest};
 
-/// What a guest may use. Each value is both the default and the most that a manifest may ask for; none can be
-/// switched off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SandboxLimits {
-    /// All linear memories of a node together, in bytes.
-    pub memory_bytes: usize,
-    /// Linear memories of a node.
-    pub memories: usize,
-    /// Tables of a node.
-    pub tables: usize,
-    /// Elements of all tables of a node together.
-    pub table_elements: usize,
-    /// Core instances of a node.
-    pub instances: usize,
-    /// Depth of the guest's call stack, in bytes.
-    pub stack_bytes: usize,
-    /// Longest time of one `process`, `flush` or `cleanup`, in milliseconds.
-    pub call_timeout_ms: u64,
-    /// Longest time of instantiating, `describe` or `initialize`, in milliseconds.
-    pub start_timeout_ms: u64,
-    /// How often deadlines are looked at, in milliseconds: a call ends this much after its deadline at the latest.
-    pub deadline_tick_ms: u64,
-    /// What a guest may hand over to the host in one call or return value, in bytes.
-    pub transfer_bytes: usize,
-    /// Component handles alive at once.
-    pub handles: usize,
-    /// WASI resources alive at once.
-    pub resources: usize,
-    /// Random bytes in one call.
-    pub random_bytes: u64,
-    /// Packets that one call may return.
-    pub packets_per_call: usize,
-    /// One line of the log, in bytes; longer ones are cut.
-    pub log_line_bytes: usize,
-    /// The log, stdout and stderr of a node together, in bytes per second; more is dropped and counted.
-    pub log_bytes_per_second: usize,
-    /// An error message that comes from the guest, in bytes; longer ones are cut.
-    pub message_bytes: usize,
-    /// Size of a `.wasm` file, in bytes.
-    pub component_bytes: u64,
-    /// Highest sample rate that a guest may return, in Hz.
-    pub sample_rate_hz: u32,
-    /// Most channels that a guest may return.
-    pub channels: u16,
-    /// Most dimensions of a tensor that a guest may return.
-    pub tensor_dimensions: usize,
-    /// Wasm nodes that may run at once in this process.
-    pub running_nodes: u32,
-}
-
-impl Default for SandboxLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes: 64 << 20,
-            memories: 8,
-            tables: 16,
-            table_elements: 20_000,
-            instances: 32,
-            stack_bytes: 256 << 10,
-            call_timeout_ms: 1_000,
-            start_timeout_ms: 5_000,
-            deadline_tick_ms: 5,
-            transfer_bytes: 16 << 20,
-            handles: 256,
-            resources: 1_024,
-            random_bytes: 64 << 10,
-            packets_per_call: 1_024,
-            log_line_bytes: 1 << 10,
-            log_bytes_per_second: 16 << 10,
-            message_bytes: 4 << 10,
-            component_bytes: 32 << 20,
-            sample_rate_hz: 768_000,
-            channels: 256,
-            tensor_dimensions: 16,
-            running_nodes: 1_000,
-        }
-    }
-}
-
-/// The limits that a manifest may lower, as they hold for one node.
+/// The limits that a manifest may change, as they hold for one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeLimits {
     pub memory_bytes: usize,
@@ -91,53 +14,63 @@ pub(crate) struct NodeLimits {
     pub start_timeout: Duration,
 }
 
-impl SandboxLimits {
+/// What a call gets whose packet does not say.
+const CALL_TIMEOUT_MS: u64 = 1_000;
+
+impl NodeLimits {
     /// What holds for a node whose manifest says nothing.
-    pub(crate) fn unlowered(&self) -> NodeLimits {
-        NodeLimits {
-            memory_bytes: self.memory_bytes,
-            call_timeout: Duration::from_millis(self.call_timeout_ms),
-            start_timeout: Duration::from_millis(self.start_timeout_ms),
+    pub fn new(policy: &SandboxPolicy) -> Self {
+        let limits = &policy.limits;
+        Self {
+            memory_bytes: mebibytes(limits.memory_mb.into()),
+            call_timeout: Duration::from_millis(limits.call_timeout_ms.unwrap_or(CALL_TIMEOUT_MS)),
+            start_timeout: Duration::from_millis(limits.start_timeout_ms),
         }
     }
 
     /// What holds for `node`.
     ///
     /// # Errors
-    /// `PermissionDenied` when the manifest asks for more than there is.
-    pub(crate) fn lowered_by(&self, node: &NodeManifest) -> Result<NodeLimits, NodeError> {
-        let mut lowered = self.unlowered();
-        let limits = node.limits.clone().unwrap_or_default();
-        if let Some(memory_mb) = limits.memory_mb {
-            let most_mb = (self.memory_bytes >> 20) as u64;
-            refuse_above("limits.memory_mb", memory_mb, most_mb)?;
-            lowered.memory_bytes = (memory_mb as usize) << 20;
+    /// `PermissionDenied` when the manifest asks for more than the policy's maximum.
+    pub fn of(node: &NodeManifest, policy: &SandboxPolicy) -> Result<Self, NodeError> {
+        let mut limits = Self::new(policy);
+        let asked = node.limits.clone().unwrap_or_default();
+        if let Some(memory_mb) = asked.memory_mb {
+            refuse_above("limits.memory_mb", memory_mb, "memory_mb", policy.maximum.memory_mb.into())?;
+            limits.memory_bytes = mebibytes(memory_mb);
         }
-        for (name, asked) in
-            [("limits.call_timeout_ms", limits.call_timeout_ms), ("timeout_ms", node.timeout_ms)]
-        {
-            if let Some(asked_ms) = asked {
-                refuse_above(name, asked_ms, self.call_timeout_ms)?;
-                lowered.call_timeout = lowered.call_timeout.min(Duration::from_millis(asked_ms));
+        let timeouts = [("limits.call_timeout_ms", asked.call_timeout_ms), ("timeout_ms", node.timeout_ms)];
+        for (name, timeout_ms) in timeouts {
+            if let Some(timeout_ms) = timeout_ms {
+                refuse_above(name, timeout_ms, "call_timeout_ms", policy.maximum.call_timeout_ms)?;
             }
         }
-        Ok(lowered)
-    }
-
-    /// How many ticks a call of that length may see; the tick in progress does not count.
-    pub(crate) fn ticks(&self, timeout: Duration) -> u64 {
-        (timeout.as_millis() as u64).div_ceil(self.deadline_tick_ms.max(1)) + 1
+        if let Some(shortest_ms) = timeouts.into_iter().filter_map(|(_, timeout_ms)| timeout_ms).min() {
+            limits.call_timeout = Duration::from_millis(shortest_ms);
+        }
+        Ok(limits)
     }
 }
 
-fn refuse_above(name: &str, asked: u64, most: u64) -> Result<(), NodeError> {
+/// So many MiB, in bytes.
+pub(crate) fn mebibytes(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
+}
+
+/// How many ticks a call of that length may see; the tick in progress does not count.
+pub(crate) fn ticks(limits: &SandboxLimits, timeout: Duration) -> u64 {
+    (timeout.as_millis() as u64).div_ceil(limits.deadline_tick_ms.max(1)) + 1
+}
+
+fn refuse_above(name: &str, asked: u64, key: &str, most: u64) -> Result<(), NodeError> {
     if asked <= most {
         return Ok(());
     }
     Err(NodeError::new(
         ErrorKind::PermissionDenied,
         format!(
-            "`{name}` asks for {asked}, and this host allows at most {most}: lower it, or raise the host's limit"
+            "`{name}` asks for {asked}, and this host allows at most {most}: lower it, or have the operator raise \
+             `maximum.{key}` of the policy"
         ),
     ))
 }
@@ -155,25 +88,28 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_may_lower_limits_and_the_lowest_timeout_holds() {
-        let limits = SandboxLimits::default();
-        assert_eq!(limits.lowered_by(&NodeManifest::new("n", "t")), Ok(limits.unlowered()));
-        let lowered = limits.lowered_by(&node(Some(2), Some(300), Some(200))).unwrap();
-        assert_eq!(lowered.memory_bytes, 2 * 1024 * 1024);
-        assert_eq!(lowered.call_timeout, Duration::from_millis(200));
+    fn a_manifest_may_change_limits_up_to_the_maximum_and_the_lowest_timeout_holds() {
+        let policy = SandboxPolicy::default();
+        assert_eq!(NodeLimits::of(&NodeManifest::new("n", "t"), &policy), Ok(NodeLimits::new(&policy)));
+        let limits = NodeLimits::of(&node(Some(2), Some(300), Some(200)), &policy).unwrap();
+        assert_eq!(limits.memory_bytes, 2 * 1024 * 1024);
+        assert_eq!(limits.call_timeout, Duration::from_millis(200));
+        let limits = NodeLimits::of(&node(Some(256), Some(5_000), None), &policy).unwrap();
+        assert_eq!(limits.memory_bytes, 256 * 1024 * 1024);
+        assert_eq!(limits.call_timeout, Duration::from_secs(5));
     }
 
     #[test]
-    fn a_manifest_may_not_raise_limits() {
-        let limits = SandboxLimits::default();
-        for (asks, name) in [
-            (node(Some(65), None, None), "limits.memory_mb"),
-            (node(None, Some(1_001), None), "limits.call_timeout_ms"),
-            (node(None, None, Some(u64::MAX)), "`timeout_ms`"),
+    fn a_manifest_may_not_ask_beyond_the_maximum() {
+        let policy = SandboxPolicy::default();
+        for (asks, name, key) in [
+            (node(Some(257), None, None), "`limits.memory_mb`", "maximum.memory_mb"),
+            (node(None, Some(5_001), None), "`limits.call_timeout_ms`", "maximum.call_timeout_ms"),
+            (node(None, None, Some(u64::MAX)), "`timeout_ms`", "maximum.call_timeout_ms"),
         ] {
-            let error = limits.lowered_by(&asks).unwrap_err();
+            let error = NodeLimits::of(&asks, &policy).unwrap_err();
             assert_eq!(error.kind, ErrorKind::PermissionDenied);
-            assert!(error.message.contains(name), "{error}");
+            assert!(error.message.contains(name) && error.message.contains(key), "{error}");
         }
     }
 
@@ -181,8 +117,8 @@ mod tests {
     fn a_deadline_is_never_shorter_than_asked() {
         let limits = SandboxLimits { deadline_tick_ms: 10, ..SandboxLimits::default() };
         // With a tick about to fall, n ticks pass in a little more than (n - 1) * 10 ms.
-        for (timeout_ms, ticks) in [(1, 2), (10, 2), (11, 3), (1_000, 101)] {
-            assert_eq!(limits.ticks(Duration::from_millis(timeout_ms)), ticks);
+        for (timeout_ms, most) in [(1, 2), (10, 2), (11, 3), (1_000, 101)] {
+            assert_eq!(ticks(&limits, Duration::from_millis(timeout_ms)), most);
         }
     }
 }

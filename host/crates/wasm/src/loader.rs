@@ -15,6 +15,7 @@ use crate::cache::{CompileCache, Digest, Found};
 use crate::counters::Counters;
 use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
+use crate::limits::mebibytes;
 
 /// A component that is ready to be instantiated.
 pub(crate) struct Loaded {
@@ -42,7 +43,7 @@ impl Loader {
     /// `Unavailable` when the file cannot be read, `InvalidParams` when it is not a node, or what its `describe`
     /// did wrong.
     pub fn load(&self, file: &Path, sandbox: Sandbox) -> Result<Arc<Loaded>, NodeError> {
-        let bytes = read(file, sandbox.limits.component_bytes)?;
+        let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
         let digest = blake3::hash(&bytes);
         let slot =
             Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_default());
@@ -141,8 +142,12 @@ fn read(file: &Path, most_bytes: u64) -> Result<Vec<u8>, NodeError> {
         .and_then(|open| open.take(most_bytes + 1).read_to_end(&mut bytes))
         .map_err(unavailable)?;
     if bytes.len() as u64 > most_bytes {
-        let message =
-            format!("{} is larger than this host's limit of {} MiB", file.display(), most_bytes >> 20);
+        let message = format!(
+            "{} is larger than this host's limit of {} MiB: have the operator raise `compile.component_mb` of the \
+             policy",
+            file.display(),
+            most_bytes >> 20
+        );
         return Err(NodeError::new(ErrorKind::LimitExceeded, message));
     }
     match bytes.split_first_chunk::<4>() {

@@ -1,9 +1,10 @@
 //! Counts a node's memory and tables over all its linear memories, and refuses growth beyond the limit.
 //! wasmtime's own limiter checks each memory by itself, and a component may have many.
 
+use remotemedia_core::policy::SandboxLimits;
 use wasmtime::ResourceLimiter;
 
-use crate::limits::{NodeLimits, SandboxLimits};
+use crate::limits::NodeLimits;
 
 /// What was refused, in words for an error message.
 pub(crate) type Refusal = String;
@@ -116,11 +117,13 @@ impl ResourceLimiter for ResourceMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use remotemedia_core::SandboxPolicy;
 
     fn meter(memory_bytes: usize) -> ResourceMeter {
         let limits = SandboxLimits { table_elements: 100, ..SandboxLimits::default() };
-        let node = NodeLimits { memory_bytes, ..limits.unlowered() };
-        ResourceMeter::new(&limits, &node)
+        let policy = SandboxPolicy { limits, ..SandboxPolicy::default() };
+        let node = NodeLimits { memory_bytes, ..NodeLimits::new(&policy) };
+        ResourceMeter::new(&policy.limits, &node)
     }
 
     #[test]

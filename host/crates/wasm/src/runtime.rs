@@ -5,21 +5,23 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use remotemedia_core::{ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind};
+use remotemedia_core::{
+    ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind, SandboxPolicy,
+};
 
 use crate::cache::CompileCache;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
-use crate::limits::{NodeLimits, SandboxLimits};
+use crate::limits::NodeLimits;
 use crate::loader::{Loaded, Loader};
 use crate::node::WasmNode;
 
 /// How the sandbox is set up.
 #[derive(Clone, Debug, Default)]
 pub struct WasmConfig {
-    /// What guests may use.
-    pub limits: SandboxLimits,
+    /// What guests may use and reach.
+    pub policy: Arc<SandboxPolicy>,
     /// Where compiled code is kept; nowhere when `None`. See [`WasmConfig::user_cache_dir`].
     pub cache_dir: Option<PathBuf>,
 }
@@ -37,7 +39,7 @@ impl WasmConfig {
 
 /// Runs nodes that are shipped as components. Cheap to make and to keep unused.
 pub struct WasmRuntime {
-    limits: Arc<SandboxLimits>,
+    policy: Arc<SandboxPolicy>,
     cache_dir: Option<PathBuf>,
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
@@ -46,7 +48,7 @@ pub struct WasmRuntime {
 impl std::fmt::Debug for WasmRuntime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WasmRuntime")
-            .field("limits", &self.limits)
+            .field("policy", &self.policy)
             .field("cache_dir", &self.cache_dir)
             .field("engine_built", &self.is_engine_built())
             .finish_non_exhaustive()
@@ -58,7 +60,7 @@ impl WasmRuntime {
     #[must_use]
     pub fn new(config: WasmConfig) -> Self {
         Self {
-            limits: Arc::new(config.limits),
+            policy: config.policy,
             cache_dir: config.cache_dir,
             counters: Arc::default(),
             loader: Mutex::default(),
@@ -71,10 +73,10 @@ impl WasmRuntime {
         self.cache_dir.as_deref()
     }
 
-    /// What guests may use.
+    /// What guests may use and reach.
     #[must_use]
-    pub fn limits(&self) -> &SandboxLimits {
-        &self.limits
+    pub fn policy(&self) -> &SandboxPolicy {
+        &self.policy
     }
 
     /// What the sandbox had to do so far.
@@ -94,7 +96,7 @@ impl WasmRuntime {
     /// # Errors
     /// When the file is not a node, or its `describe` fails.
     pub fn describe_file(&self, file: &Path) -> Result<NodeDescriptor, NodeError> {
-        let loaded = self.loader()?.load(file, self.sandbox(self.limits.unlowered()))?;
+        let loaded = self.loader()?.load(file, self.sandbox(NodeLimits::new(&self.policy)))?;
         Ok(loaded.descriptor.clone())
     }
 
@@ -103,7 +105,7 @@ impl WasmRuntime {
         if let Some(loader) = &*loader {
             return Ok(Arc::clone(loader));
         }
-        let engine = SandboxEngine::new(&self.limits).map_err(|error| {
+        let engine = SandboxEngine::new(&self.policy).map_err(|error| {
             NodeError::new(
                 ErrorKind::Unavailable,
                 format!("no WebAssembly engine on this machine: {error:#}"),
@@ -122,7 +124,7 @@ impl WasmRuntime {
     }
 
     fn sandbox(&self, node_limits: NodeLimits) -> Sandbox {
-        Sandbox { limits: Arc::clone(&self.limits), node_limits, counters: Arc::clone(&self.counters) }
+        Sandbox { policy: Arc::clone(&self.policy), node_limits, counters: Arc::clone(&self.counters) }
     }
 
     /// The component of `node`, with all that its manifest asks for checked; `None` when it has none.
@@ -136,9 +138,9 @@ impl WasmRuntime {
                 ),
             ));
         }
-        let node_limits = self.limits.lowered_by(node)?;
+        let node_limits = NodeLimits::of(node, &self.policy)?;
         let loader = self.loader()?;
-        let loaded = loader.load(&file, self.sandbox(self.limits.unlowered()))?;
+        let loaded = loader.load(&file, self.sandbox(NodeLimits::new(&self.policy)))?;
         let declared = &loaded.descriptor.node_type;
         if *declared != node.node_type {
             return Err(NodeError::invalid_params(format!(

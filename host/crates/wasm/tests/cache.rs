@@ -3,15 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use remotemedia_core::Runtime;
-use remotemedia_wasm::{SandboxLimits, WasmConfig, WasmRuntime};
+use remotemedia_core::policy::SandboxLimits;
+use remotemedia_core::{Runtime, SandboxPolicy};
+use remotemedia_wasm::{WasmConfig, WasmRuntime};
 use serde_json::json;
 
 use crate::fixture::{audio, buffer, manifest, process, start};
 
 fn runtime_in(dir: &Path) -> WasmRuntime {
     let limits = SandboxLimits { running_nodes: 8, ..SandboxLimits::default() };
-    WasmRuntime::new(WasmConfig { limits, cache_dir: Some(dir.to_owned()) })
+    let policy = SandboxPolicy { limits, ..SandboxPolicy::default() }.into();
+    WasmRuntime::new(WasmConfig { policy, cache_dir: Some(dir.to_owned()) })
 }
 
 /// Compilations and refusals of a fresh runtime that runs one node.

@@ -115,8 +115,8 @@ fn exit_does_not_end_the_host() {
 
 #[test]
 fn a_loop_in_initialize_and_a_panic_in_flush_and_a_loop_in_cleanup_end() {
-    let runtime = crate::fixture::runtime_with(remotemedia_wasm::SandboxLimits {
-        call_timeout_ms: 100,
+    let runtime = crate::fixture::runtime_with(remotemedia_core::policy::SandboxLimits {
+        call_timeout_ms: Some(100),
         start_timeout_ms: 300,
         ..Default::default()
     });

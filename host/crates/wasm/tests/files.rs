@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use remotemedia_core::{ErrorKind, NodeError, NodeManifest, Runtime};
-use remotemedia_wasm::SandboxLimits;
+use remotemedia_core::{ErrorKind, NodeError, NodeManifest, Runtime, SandboxPolicy};
 
-use crate::fixture::{error_of, guest, runtime, runtime_with};
+use crate::fixture::{error_of, guest, runtime, runtime_of};
 
 /// The error for a component file of that content.
 fn error_for(content: &[u8]) -> NodeError {
@@ -94,10 +93,15 @@ fn an_unknown_import_is_named() {
 
 #[test]
 fn a_component_larger_than_the_limit_is_not_even_compiled() {
-    let runtime = runtime_with(SandboxLimits { component_bytes: 1 << 16, ..SandboxLimits::default() });
-    let mut node = NodeManifest::new("n", "gain");
-    node.component = Some(guest("gain"));
-    let error = error_of(runtime.describe(&node));
+    let mut policy = SandboxPolicy::default();
+    policy.compile.component_mb = 1;
+    let runtime = runtime_of(policy);
+    let dir = tempfile::tempdir().unwrap();
+    let mut large = fs::read(guest("gain")).unwrap();
+    large.resize((1 << 20) + 1, 0);
+    fs::write(dir.path().join("node.wasm"), large).unwrap();
+    let error = error_of(runtime.describe(&node_in(dir.path(), "node.wasm")));
     assert_eq!(error.kind, ErrorKind::LimitExceeded);
+    assert!(error.message.contains("`compile.component_mb`"), "{error}");
     assert_eq!(runtime.counts().compilations, 0);
 }

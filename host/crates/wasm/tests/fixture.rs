@@ -3,8 +3,10 @@
 
 use std::path::PathBuf;
 
+use remotemedia_core::SandboxPolicy;
+use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{AudioBuffer, Node, NodeError, NodeManifest, Outputs, Packet, Payload, Port, Runtime};
-use remotemedia_wasm::{SandboxLimits, WasmConfig, WasmRuntime};
+use remotemedia_wasm::{WasmConfig, WasmRuntime};
 use serde_json::Value;
 
 /// The component of a guest of this repository.
@@ -24,11 +26,21 @@ pub fn manifest(name: &str, params: Value) -> NodeManifest {
 
 /// A runtime without a disk cache. Calls get 200 ms, so that tests of endless loops are quick.
 pub fn runtime() -> WasmRuntime {
-    runtime_with(SandboxLimits { call_timeout_ms: 200, deadline_tick_ms: 2, ..SandboxLimits::default() })
+    runtime_with(SandboxLimits {
+        call_timeout_ms: Some(200),
+        deadline_tick_ms: 2,
+        ..SandboxLimits::default()
+    })
 }
 
 pub fn runtime_with(limits: SandboxLimits) -> WasmRuntime {
-    WasmRuntime::new(WasmConfig { limits: SandboxLimits { running_nodes: 8, ..limits }, cache_dir: None })
+    runtime_of(SandboxPolicy { limits, ..SandboxPolicy::default() })
+}
+
+/// A runtime under that policy, for few nodes: a small pool is quickly made.
+pub fn runtime_of(mut policy: SandboxPolicy) -> WasmRuntime {
+    policy.limits.running_nodes = policy.limits.running_nodes.min(8);
+    WasmRuntime::new(WasmConfig { policy: policy.into(), cache_dir: None })
 }
 
 /// An initialized node.

@@ -1,7 +1,7 @@
 //! What a guest returns is checked: a lie ends as an error that says what was wrong, and the liar is stopped.
 
+use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, Packet};
-use remotemedia_wasm::SandboxLimits;
 use serde_json::json;
 
 use crate::fixture::{error_of, manifest, process, runtime, runtime_with, start};
@@ -47,7 +47,7 @@ fn a_long_error_message_is_cut() {
 #[test]
 fn a_flood_of_log_lines_is_dropped_and_counted() {
     // The flood is to end, also on a busy machine.
-    let runtime = runtime_with(SandboxLimits { call_timeout_ms: 60_000, ..SandboxLimits::default() });
+    let runtime = runtime_with(SandboxLimits { call_timeout_ms: Some(60_000), ..SandboxLimits::default() });
     for fault in ["flood_log", "flood_stdout", "log"] {
         let dropped_before = runtime.counts().log_lines_dropped;
         let mut node = start(&runtime, &manifest("hostile", json!({ "deed": fault }))).unwrap();

@@ -26,6 +26,7 @@ fn limits_beyond_the_host_s_are_refused() {
     let error = error_of(runtime().create(&node));
     assert_eq!(error.kind, ErrorKind::PermissionDenied);
     assert!(error.message.contains("`limits.memory_mb` asks for 4096"), "{error}");
+    assert!(error.message.contains("`maximum.memory_mb`"), "{error}");
 }
 
 #[test]

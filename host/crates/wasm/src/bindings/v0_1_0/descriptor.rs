@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
+use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, PayloadKind, PortSpec};
 use serde_json::Value;
 
 use super::wit;
 use crate::guest_log::{cut, printable};
-use crate::limits::SandboxLimits;
 
 const NAME_BYTES: usize = 128;
 const PORTS: usize = 64;

@@ -1,12 +1,12 @@
 //! What a guest returned, checked and turned into core packets. Nothing here trusts the guest.
 
+use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{
     AudioBuffer, AudioSpec, DType, ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Payload, Port,
     SampleFormat, Tensor,
 };
 
 use super::wit;
-use crate::limits::SandboxLimits;
 
 /// Emits the packets that a call returned. `input` is the packet that the call took: its sample storage is used
 /// again when the output is of the same shape and nobody else holds it, so that a steady stream allocates nothing

@@ -4,13 +4,13 @@ mod descriptor;
 mod lift;
 mod lower;
 
+use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Port};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use crate::guest::Guest;
 use crate::guest_log::{Level, cut, printable};
-use crate::limits::SandboxLimits;
 use lower::Lowering;
 
 mod generated {

@@ -1,0 +1,25 @@
+//! What it may take to turn a component into machine code.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What compiling a component may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompileLimits {
+    /// Size of a `.wasm` file, in MiB.
+    #[schemars(range(min = 1, max = 1_024))]
+    pub component_mb: u32,
+    /// Longest time of one compilation by the clock, in milliseconds.
+    #[schemars(range(min = 100, max = 3_600_000))]
+    pub timeout_ms: u64,
+    /// Address space of the process that compiles, in MiB.
+    #[schemars(range(min = 64, max = 65_536))]
+    pub memory_mb: u32,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { component_mb: 32, timeout_ms: 30_000, memory_mb: 2_048 }
+    }
+}

@@ -1,0 +1,22 @@
+//! What all nodes of one tenant may use together.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What all nodes of one tenant get together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantLimits {
+    /// Linear memory of all running nodes of a tenant together, in MiB.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub memory_mb: u32,
+    /// Wasm nodes of a tenant that may run at once.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub running_nodes: u32,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self { memory_mb: 2_048, running_nodes: 1_000 }
+    }
+}
