@@ -8,6 +8,7 @@ pub mod config;
 mod host;
 mod load;
 pub mod media;
+pub mod package;
 pub mod report;
 
 pub use config::{Config, ConfigError};
