@@ -30,6 +30,7 @@ pub fn command(args: &[&str]) -> Command {
         "REMOTEMEDIA_PYTHON_RUNTIME",
         "REMOTEMEDIA_ENABLE_FALLBACK",
         "REMOTEMEDIA_LOG",
+        "REMOTEMEDIA_POLICY",
         "REMOTEMEDIA_VENV",
         "VIRTUAL_ENV",
     ] {

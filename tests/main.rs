@@ -19,6 +19,8 @@ mod manifests;
 #[cfg(test)]
 mod media_files;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod vad_labelled_set;
 #[cfg(test)]
 mod wasm_nodes;

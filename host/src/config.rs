@@ -1,11 +1,15 @@
 //! The operator's settings, and the only place of the host that reads environment variables.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use remotemedia_core::RuntimeKind;
+use remotemedia_core::{RuntimeKind, SandboxPolicy};
 use remotemedia_engine::Settings;
 use remotemedia_engine::selector::PythonRuntime;
 use remotemedia_wasm::WasmConfig;
+
+use crate::policy::{PolicyError, load_policy};
 
 /// Everything that the environment decides.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +27,12 @@ pub struct Config {
     pub current_dir: Option<PathBuf>,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
+    /// `REMOTEMEDIA_POLICY`: the file with the operator's policy.
+    pub policy_file: Option<PathBuf>,
+    /// What sandboxed nodes may use and reach.
+    pub policy: Arc<SandboxPolicy>,
+    /// The values of the environment variables that the policy grants.
+    pub granted_env: BTreeMap<String, String>,
 }
 
 /// An environment variable holds what it may not.
@@ -77,7 +87,25 @@ impl Config {
             virtual_env: path("VIRTUAL_ENV"),
             current_dir,
             log_filter: set("REMOTEMEDIA_LOG"),
+            policy_file: path("REMOTEMEDIA_POLICY"),
+            policy: Arc::default(),
+            granted_env: BTreeMap::new(),
         })
+    }
+
+    /// Reads the operator's policy: `file`, else that of `REMOTEMEDIA_POLICY`, else the built-in defaults. A file
+    /// that merely lies in the current folder never counts: it may be a stranger's.
+    ///
+    /// # Errors
+    /// When the file cannot be read or says something wrong.
+    pub fn read_policy(&mut self, file: Option<&Path>) -> Result<(), PolicyError> {
+        if let Some(file) = file.or(self.policy_file.as_deref()) {
+            let policy = load_policy(file)?;
+            let value = |name: &String| std::env::var(name).ok().map(|value| (name.clone(), value));
+            self.granted_env = policy.grants.env.iter().filter_map(value).collect();
+            self.policy = Arc::new(policy);
+        }
+        Ok(())
     }
 }
 

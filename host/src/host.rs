@@ -23,6 +23,7 @@ pub struct Host {
     wasm: Arc<WasmRuntime>,
     python: Arc<CpythonRuntime>,
     runtimes: Runtimes,
+    tenant: Option<Arc<str>>,
 }
 
 impl Host {
@@ -36,13 +37,21 @@ impl Host {
             ..CpythonConfig::default()
         };
         let wasm = Arc::new(WasmRuntime::new(WasmConfig {
+            policy: Arc::clone(&config.policy),
+            env: config.granted_env.clone(),
             cache_dir: config.cache_dir.clone(),
-            ..WasmConfig::default()
         }));
         let python = Arc::new(CpythonRuntime::new(python));
         let runtimes: Vec<Arc<dyn Runtime>> =
             vec![Arc::new(NativeRuntime::new()), Arc::clone(&wasm) as _, Arc::clone(&python) as _];
-        Self { config, wasm, python, runtimes: Runtimes::new(runtimes) }
+        Self { config, wasm, python, runtimes: Runtimes::new(runtimes), tenant: None }
+    }
+
+    /// The same host, acting for the tenant called `name`: what the sandboxed nodes of all its pipelines use counts
+    /// together, and apart from other tenants'. Engines and compiled components are shared.
+    #[must_use]
+    pub fn for_tenant(&self, name: &str) -> Self {
+        Self { tenant: Some(name.into()), ..self.clone() }
     }
 
     /// The settings that the host was made with.
@@ -70,7 +79,14 @@ impl Host {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn plan(&self, manifest: &Manifest) -> Result<Plan, ManifestErrors> {
-        Plan::new(manifest, &self.runtimes, &self.config.selector)
+        let Some(tenant) = &self.tenant else {
+            return Plan::new(manifest, &self.runtimes, &self.config.selector);
+        };
+        let mut manifest = manifest.clone();
+        for node in &mut manifest.nodes {
+            node.tenant = Some(Arc::clone(tenant));
+        }
+        Plan::new(&manifest, &self.runtimes, &self.config.selector)
     }
 
     /// Creates and initializes the nodes of `plan`.

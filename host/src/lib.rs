@@ -9,10 +9,12 @@ mod host;
 mod load;
 pub mod media;
 pub mod package;
+mod policy;
 pub mod report;
 
 pub use config::{Config, ConfigError};
 pub use host::Host;
 pub use load::{LoadError, MOST_MANIFEST_BYTES};
+pub use policy::{PolicyError, load_policy, policy_to_toml};
 pub use remotemedia_python::InterpreterInfo;
 pub use remotemedia_wasm::WASMTIME_VERSION;

@@ -11,7 +11,7 @@ use super::failure::Failure;
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
 Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
-             REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_LOG (for example `debug`).";
+             REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_POLICY, REMOTEMEDIA_LOG (for example `debug`).";
 
 /// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
 #[derive(Debug, Parser)]
@@ -22,6 +22,9 @@ pub struct CommandLine {
     /// Print results and errors as JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The operator's policy for sandboxed nodes; by default REMOTEMEDIA_POLICY, else the built-in one.
+    #[arg(long, global = true, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +58,11 @@ pub enum Command {
         #[command(subcommand)]
         command: NodesCommand,
     },
+    /// Show what sandboxed nodes may use and reach, or check a policy file.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Print the JSON Schema of manifests, for editors.
     Schema,
     /// Check what this machine has for running nodes, and say how to mend what is missing.
@@ -81,6 +89,21 @@ pub enum NodesCommand {
         /// A native type, a `.wasm` file, or `module:Class`.
         #[arg(value_name = "TYPE|FILE.wasm|MODULE:CLASS")]
         node_type: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print every value that holds, as a policy file with comments.
+    #[command(
+        after_help = "Examples:\n  remotemedia policy show > remotemedia.toml\n  remotemedia policy show --json --policy remotemedia.toml"
+    )]
+    Show,
+    /// Say everything that is wrong with a policy file, or that nothing is.
+    Check {
+        /// The policy (.toml).
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
     },
 }
 

@@ -4,8 +4,8 @@ use std::io::ErrorKind::BrokenPipe;
 use std::process::ExitCode;
 
 use remotemedia_core::{ErrorKind, ManifestErrors, NodeError};
-use remotemedia_host::LoadError;
 use remotemedia_host::media::MediaError;
+use remotemedia_host::{LoadError, PolicyError};
 use serde_json::{Value, json};
 
 use super::console;
@@ -119,6 +119,12 @@ impl From<LoadError> for Failure {
             LoadError::Invalid { path, errors } => Self::plan(&path.display().to_string(), errors),
             _ => Self::new(EXIT_USAGE, "manifest", error.to_string()),
         }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::new(EXIT_USAGE, "policy", error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ mod failure;
 mod graph;
 mod nodes;
 mod plan;
+mod policy;
 mod run;
 mod schema;
 mod validate;
@@ -58,7 +59,8 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
     if let Command::Completions { shell } = command_line.command {
         return args::completions(shell);
     }
-    let config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
+    let mut config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
+    config.read_policy(command_line.policy.as_deref())?;
     console::start_logging(config.log_filter.as_deref())?;
     let host = Host::new(config);
     match command_line.command {
@@ -67,6 +69,7 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
         Command::Plan { manifest } => plan::plan(&host, &manifest, json),
         Command::Graph { manifest, output } => graph::graph(&host, &manifest, output.as_deref(), json),
         Command::Nodes { command } => nodes::nodes(&host, &command, json),
+        Command::Policy { command } => policy::policy(&host, &command, json),
         Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(&host, json),
         Command::Completions { .. } => Ok(()),

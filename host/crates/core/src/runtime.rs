@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::descriptor::NodeDescriptor;
 use crate::error::NodeError;
-use crate::manifest::NodeManifest;
+use crate::manifest::{ManifestError, NodeManifest};
 use crate::node::Node;
 
 /// Which runtime runs a node.
@@ -64,6 +64,13 @@ pub trait Runtime: Send + Sync {
     /// True when [`Runtime::node_types`] lists `node_type` or an alias of one of its names.
     fn lists(&self, node_type: &str) -> bool {
         self.node_types().iter().any(|known| known == node_type)
+    }
+
+    /// What the manifest of `node` asks for that the operator does not allow. Paths are relative to the node, such
+    /// as `limits.memory_mb`.
+    fn refusals(&self, node: &NodeManifest) -> Vec<ManifestError> {
+        let _ = node;
+        Vec::new()
     }
 
     /// What the node type of `node` says about itself; `None` when this runtime does not know the type.

@@ -42,7 +42,7 @@ impl Plan {
                 }
                 Err(fault) => {
                     descriptors.push(None);
-                    faults.push(fault.at(index));
+                    faults.extend(fault.at(index));
                 }
             }
         }
@@ -106,14 +106,21 @@ enum Fault {
     NoRuntime(NoRuntime),
     /// The runtimes that were asked do not know the type.
     UnknownType { node_type: String, nearest: Option<String>, asked: Vec<RuntimeKind> },
+    /// The manifest asks for what the operator does not allow.
+    Refused(Vec<ManifestError>),
     /// A runtime knows the type but cannot read it.
     Unreadable { error: NodeError, component: bool },
 }
 
 impl Fault {
-    fn at(self, index: usize) -> ManifestError {
+    fn at(self, index: usize) -> Vec<ManifestError> {
         let node = format!("$.nodes[{index}]");
-        match self {
+        let fault = match self {
+            Self::Refused(faults) => {
+                let at =
+                    |fault: ManifestError| ManifestError { path: format!("{node}.{}", fault.path), ..fault };
+                return faults.into_iter().map(at).collect();
+            }
             Self::NoRuntime(NoRuntime { message, suggestion }) => {
                 ManifestError { path: node, message, suggestion }
             }
@@ -139,7 +146,8 @@ impl Fault {
                 }
                 ManifestError::new(format!("{node}.{field}"), message)
             }
-        }
+        };
+        vec![fault]
     }
 }
 
@@ -156,6 +164,10 @@ fn resolve(
     let mut first_error = None;
     let mut asked = Vec::new();
     loop {
+        let refusals = runtimes.get(selection.kind).map(|runtime| runtime.refusals(node)).unwrap_or_default();
+        if !refusals.is_empty() {
+            return Err(Fault::Refused(refusals));
+        }
         asked.push(selection.kind);
         match describe(node, runtimes, selection.kind) {
             Ok(Some(descriptor)) => return Ok((selection, Arc::new(descriptor))),

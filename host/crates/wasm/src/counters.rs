@@ -13,6 +13,8 @@ pub struct SandboxCounts {
     pub limits_exceeded: u64,
     /// Log lines that were dropped because a node wrote too much.
     pub log_lines_dropped: u64,
+    /// Samples that guests returned and that were no numbers: they became silence.
+    pub non_finite_samples: u64,
     /// Components that were compiled, that is, not found in a cache.
     pub compilations: u64,
     /// Compiled components that were found in the disk cache but refused: not written by this host, or damaged.
@@ -25,13 +27,18 @@ pub(crate) struct Counters {
     pub timeouts: AtomicU64,
     pub limits_exceeded: AtomicU64,
     pub log_lines_dropped: AtomicU64,
+    pub non_finite_samples: AtomicU64,
     pub compilations: AtomicU64,
     pub cache_entries_refused: AtomicU64,
 }
 
 impl Counters {
     pub fn add_one(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
+        Self::add(counter, 1);
+    }
+
+    pub fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
     }
 
     pub fn snapshot(&self) -> SandboxCounts {
@@ -40,6 +47,7 @@ impl Counters {
             timeouts: self.timeouts.load(Ordering::Relaxed),
             limits_exceeded: self.limits_exceeded.load(Ordering::Relaxed),
             log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
+            non_finite_samples: self.non_finite_samples.load(Ordering::Relaxed),
             compilations: self.compilations.load(Ordering::Relaxed),
             cache_entries_refused: self.cache_entries_refused.load(Ordering::Relaxed),
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use remotemedia_core::policy::SandboxPolicy;
+use remotemedia_core::policy::{Pool, SandboxPolicy};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
@@ -26,11 +26,21 @@ impl SandboxEngine {
     /// # Errors
     /// When the system gives neither address space nor a thread.
     pub fn new(policy: &SandboxPolicy) -> wasmtime::Result<Self> {
-        let engine = Engine::new(config(policy).allocation_strategy(pool(policy))).or_else(|error| {
+        let engine = match Engine::new(config(policy).allocation_strategy(pool(policy))) {
+            Ok(engine) => engine,
             // A pool reserves terabytes of address space, which a container may forbid.
-            tracing::warn!("no pool for wasm instances, they will start slower: {error:#}");
-            Engine::new(config(policy).allocation_strategy(InstanceAllocationStrategy::OnDemand))
-        })?;
+            Err(error) if policy.limits.pool == Pool::Optional => {
+                tracing::warn!("no pool for wasm instances, they will start slower: {error:#}");
+                Engine::new(config(policy).allocation_strategy(InstanceAllocationStrategy::OnDemand))?
+            }
+            Err(error) => {
+                return Err(error.context(format!(
+                    "the address space for {} wasm nodes cannot be reserved: lift the process's limit (`ulimit -v`), \
+                     lower `limits.running_nodes` of the policy, or set its `limits.pool` to \"optional\"",
+                    policy.limits.running_nodes
+                )));
+            }
+        };
         let linker = linker(&engine)?;
         let ticker = Ticker::start(&engine, Duration::from_millis(policy.limits.deadline_tick_ms.max(1)))?;
         Ok(Self { engine, linker, ticker })
@@ -80,10 +90,13 @@ fn config(policy: &SandboxPolicy) -> Config {
     config
 }
 
+/// Places of the pool for nodes that no longer count but are still being taken down.
+const LEAVING_NODES: u32 = 16;
+
 /// The pool holds what the largest manifest may ask for.
 fn pool(policy: &SandboxPolicy) -> InstanceAllocationStrategy {
     let limits = &policy.limits;
-    let nodes = limits.running_nodes;
+    let nodes = limits.running_nodes.saturating_add(LEAVING_NODES);
     let per_node = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(nodes)

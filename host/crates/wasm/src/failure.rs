@@ -1,7 +1,8 @@
 //! Turns what wasmtime reports into a typed `NodeError`: which limit was hit, where the guest was, what it said.
 
 use remotemedia_core::{ErrorKind, NodeError};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::counters::Counters;
@@ -51,6 +52,16 @@ fn classify(
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return (ErrorKind::Trap, format!("the component called exit({status}) instead of returning"));
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        let message =
+            "the component holds too many open files, streams and timers at once (limits.resources)";
+        return (ErrorKind::LimitExceeded, message.into());
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        let message =
+            "this host's pool of wasm instances is full (limits.running_nodes): end other nodes first";
+        return (ErrorKind::LimitExceeded, message.into());
     }
     let cause = error.root_cause().to_string();
     // wasmtime has no public type for these two.

@@ -1,51 +1,78 @@
-//! What a store holds for its guest: an empty WASI, the meter, the log.
+//! What a store holds for its guest: a WASI with what was granted and nothing else, the meter, the log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use remotemedia_core::policy::SandboxLimits;
+use remotemedia_core::policy::{Clock, SandboxLimits};
+use remotemedia_core::{ErrorKind, NodeError};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use crate::clocks::CoarseClock;
 use crate::counters::Counters;
+use crate::granted::{Granted, GrantedDir};
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
-use crate::limits::NodeLimits;
 use crate::meter::ResourceMeter;
+use crate::seeded_random::SeededRandom;
 
 pub(crate) struct Guest {
     wasi: WasiCtx,
     pub table: ResourceTable,
     pub meter: ResourceMeter,
     pub log: GuestLog,
+    pub counters: Arc<Counters>,
     /// The longest that one call into the host may wait; deadlines do not interrupt host code.
     pub longest_wait: Duration,
 }
 
 impl Guest {
-    /// A guest to which nothing was granted.
+    /// A guest with what was granted.
+    ///
+    /// # Errors
+    /// `Unavailable` when a granted directory cannot be opened.
     pub fn new(
         node_id: &str,
         limits: &SandboxLimits,
-        node_limits: &NodeLimits,
+        granted: &Granted,
+        meter: ResourceMeter,
         counters: Arc<Counters>,
-    ) -> Self {
-        let log = GuestLog::new(node_id, limits, counters);
-        let wasi = WasiCtxBuilder::new()
-            .stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
+        longest_wait: Duration,
+    ) -> Result<Self, NodeError> {
+        let log = GuestLog::new(node_id, limits, Arc::clone(&counters));
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
             .stderr(GuestOutput { channel: Channel::Stderr, log: log.clone() })
             .max_random_size(limits.random_bytes)
-            .build();
+            // Nodes have threads of their own to block, and files need no detour over others.
+            .allow_blocking_current_thread(true)
+            .envs(&granted.env);
+        if granted.clock == Clock::Coarse {
+            wasi.wall_clock(CoarseClock::new()).monotonic_clock(CoarseClock::new());
+        }
+        if let Some(seed) = granted.random_seed {
+            let stream = |purpose| SeededRandom::new(seed, node_id, purpose);
+            wasi.secure_random(stream("secure"))
+                .insecure_random(stream("insecure"))
+                .insecure_random_seed(stream("seed").next_u128());
+        }
+        for dir in &granted.dirs {
+            open(&mut wasi, dir)?;
+        }
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        Self {
-            wasi,
-            table,
-            meter: ResourceMeter::new(limits, node_limits),
-            log,
-            longest_wait: node_limits.call_timeout,
-        }
+        Ok(Self { wasi: wasi.build(), table, meter, log, counters, longest_wait })
     }
+}
+
+fn open(wasi: &mut WasiCtxBuilder, dir: &GrantedDir) -> Result<(), NodeError> {
+    let permissions = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+    let opened = wasi.preopened_dir(&dir.host, &dir.guest, permissions);
+    opened.map(drop).map_err(|error| {
+        let message =
+            format!("the directory `{}` ({}) cannot be opened: {error}", dir.guest, dir.host.display());
+        NodeError::new(ErrorKind::Unavailable, message)
+    })
 }
 
 impl WasiView for Guest {

@@ -10,8 +10,11 @@ use crate::bindings::{Boundary, CallFailure, Prepared};
 use crate::counters::Counters;
 use crate::engine::SandboxEngine;
 use crate::failure::explain;
+use crate::granted::Granted;
 use crate::guest::Guest;
 use crate::limits::{NodeLimits, ticks};
+use crate::meter::ResourceMeter;
+use crate::tenant::Tenant;
 use crate::ticker::Ticking;
 
 /// What an instance is made with.
@@ -19,6 +22,8 @@ use crate::ticker::Ticking;
 pub(crate) struct Sandbox {
     pub policy: Arc<SandboxPolicy>,
     pub node_limits: NodeLimits,
+    pub granted: Arc<Granted>,
+    pub tenant: Arc<Tenant>,
     pub counters: Arc<Counters>,
 }
 
@@ -48,9 +53,11 @@ impl Instance {
         node_id: &str,
         sandbox: Sandbox,
     ) -> Result<Self, NodeError> {
-        let Sandbox { policy, node_limits, counters } = &sandbox;
+        let Sandbox { policy, node_limits, granted, tenant, counters } = &sandbox;
         let limits = &policy.limits;
-        let guest = Guest::new(node_id, limits, node_limits, Arc::clone(counters));
+        let meter = ResourceMeter::new(limits, node_limits, tenant.seat()?);
+        let longest_wait = node_limits.start_timeout;
+        let guest = Guest::new(node_id, limits, granted, meter, Arc::clone(counters), longest_wait)?;
         let mut store = Store::new(&engine.engine, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.transfer_bytes);

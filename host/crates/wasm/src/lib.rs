@@ -1,29 +1,33 @@
 //! Runs nodes that are shipped as WebAssembly components. The only crate that knows wasmtime.
 //!
-//! Owns loading, the compile cache, the sandbox and the bindings of every WIT version. It deliberately grants
-//! nothing: a guest sees no file, socket, environment variable or other node, and every resource it uses has a
-//! limit in the operator's [`SandboxPolicy`](remotemedia_core::SandboxPolicy). It decides nothing about graphs, retries or which runtime a node gets.
+//! Owns loading, the compile cache, the sandbox and the bindings of every WIT version. A guest sees no socket and no
+//! other node, and of files and environment variables only what its manifest asks for and the operator's policy
+//! grants; every resource it uses has a limit in the operator's [`SandboxPolicy`](remotemedia_core::SandboxPolicy). It decides nothing about graphs, retries or which runtime a node gets.
 
 mod bindings;
 mod cache;
 mod cache_key;
+mod clocks;
 mod counters;
 mod engine;
 mod failure;
+mod granted;
 mod guest;
 mod guest_log;
 mod guest_output;
 mod instance;
+mod json_depth;
 mod limits;
 mod linking;
 mod loader;
 mod meter;
 mod node;
 mod runtime;
+mod seeded_random;
+mod tenant;
 mod ticker;
-
-/// The version of wasmtime that runs the components.
-pub const WASMTIME_VERSION: &str = wasmtime_environ::VERSION;
+mod version;
 
 pub use counters::SandboxCounts;
 pub use runtime::{WasmConfig, WasmRuntime};
+pub use version::WASMTIME_VERSION;

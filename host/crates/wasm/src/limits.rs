@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use remotemedia_core::policy::{SandboxLimits, SandboxPolicy};
-use remotemedia_core::{ErrorKind, NodeError, NodeManifest};
+use remotemedia_core::{ManifestError, NodeManifest};
 
 /// The limits that a manifest may change, as they hold for one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,24 +31,27 @@ impl NodeLimits {
     /// What holds for `node`.
     ///
     /// # Errors
-    /// `PermissionDenied` when the manifest asks for more than the policy's maximum.
-    pub fn of(node: &NodeManifest, policy: &SandboxPolicy) -> Result<Self, NodeError> {
+    /// Everything that its manifest asks for beyond the policy's maximum; paths are relative to the node.
+    pub fn of(node: &NodeManifest, policy: &SandboxPolicy) -> Result<Self, Vec<ManifestError>> {
         let mut limits = Self::new(policy);
+        let mut faults = Vec::new();
         let asked = node.limits.clone().unwrap_or_default();
         if let Some(memory_mb) = asked.memory_mb {
-            refuse_above("limits.memory_mb", memory_mb, "memory_mb", policy.maximum.memory_mb.into())?;
+            let most = policy.maximum.memory_mb.into();
+            faults.extend(above("limits.memory_mb", memory_mb, "memory_mb", most, policy));
             limits.memory_bytes = mebibytes(memory_mb);
         }
         let timeouts = [("limits.call_timeout_ms", asked.call_timeout_ms), ("timeout_ms", node.timeout_ms)];
         for (name, timeout_ms) in timeouts {
-            if let Some(timeout_ms) = timeout_ms {
-                refuse_above(name, timeout_ms, "call_timeout_ms", policy.maximum.call_timeout_ms)?;
-            }
+            let most = policy.maximum.call_timeout_ms;
+            faults.extend(
+                timeout_ms.and_then(|asked_ms| above(name, asked_ms, "call_timeout_ms", most, policy)),
+            );
         }
         if let Some(shortest_ms) = timeouts.into_iter().filter_map(|(_, timeout_ms)| timeout_ms).min() {
             limits.call_timeout = Duration::from_millis(shortest_ms);
         }
-        Ok(limits)
+        if faults.is_empty() { Ok(limits) } else { Err(faults) }
     }
 }
 
@@ -62,17 +65,15 @@ pub(crate) fn ticks(limits: &SandboxLimits, timeout: Duration) -> u64 {
     (timeout.as_millis() as u64).div_ceil(limits.deadline_tick_ms.max(1)) + 1
 }
 
-fn refuse_above(name: &str, asked: u64, key: &str, most: u64) -> Result<(), NodeError> {
-    if asked <= most {
-        return Ok(());
-    }
-    Err(NodeError::new(
-        ErrorKind::PermissionDenied,
-        format!(
-            "`{name}` asks for {asked}, and this host allows at most {most}: lower it, or have the operator raise \
-             `maximum.{key}` of the policy"
-        ),
-    ))
+fn above(path: &str, asked: u64, key: &str, most: u64, policy: &SandboxPolicy) -> Option<ManifestError> {
+    (asked > most).then(|| {
+        let place = policy.place();
+        ManifestError::new(
+            path,
+            format!("it asks for {asked}, and the operator's policy allows at most {most}"),
+        )
+        .suggest(format!("lower it; the operator can change `maximum.{key}` in {place}"))
+    })
 }
 
 #[cfg(test)]
@@ -102,14 +103,14 @@ mod tests {
     #[test]
     fn a_manifest_may_not_ask_beyond_the_maximum() {
         let policy = SandboxPolicy::default();
-        for (asks, name, key) in [
-            (node(Some(257), None, None), "`limits.memory_mb`", "maximum.memory_mb"),
-            (node(None, Some(5_001), None), "`limits.call_timeout_ms`", "maximum.call_timeout_ms"),
-            (node(None, None, Some(u64::MAX)), "`timeout_ms`", "maximum.call_timeout_ms"),
+        for (asks, path, key) in [
+            (node(Some(257), None, None), "limits.memory_mb", "maximum.memory_mb"),
+            (node(None, Some(5_001), None), "limits.call_timeout_ms", "maximum.call_timeout_ms"),
+            (node(None, None, Some(u64::MAX)), "timeout_ms", "maximum.call_timeout_ms"),
         ] {
-            let error = NodeLimits::of(&asks, &policy).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::PermissionDenied);
-            assert!(error.message.contains(name) && error.message.contains(key), "{error}");
+            let faults = NodeLimits::of(&asks, &policy).unwrap_err();
+            assert_eq!((faults.len(), faults[0].path.as_str()), (1, path));
+            assert!(faults[0].to_string().contains(key), "{}", faults[0]);
         }
     }
 

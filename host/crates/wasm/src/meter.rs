@@ -1,10 +1,11 @@
-//! Counts a node's memory and tables over all its linear memories, and refuses growth beyond the limit.
-//! wasmtime's own limiter checks each memory by itself, and a component may have many.
+//! Counts a node's memory and tables over all its linear memories, and refuses growth beyond its own limit and its
+//! tenant's. wasmtime's own limiter checks each memory by itself, and a component may have many.
 
 use remotemedia_core::policy::SandboxLimits;
 use wasmtime::ResourceLimiter;
 
 use crate::limits::NodeLimits;
+use crate::tenant::Seat;
 
 /// What was refused, in words for an error message.
 pub(crate) type Refusal = String;
@@ -18,13 +19,14 @@ pub(crate) struct ResourceMeter {
     /// What the last permitted growth added; taken back when it fails after all.
     last_grant: usize,
     refusal: Option<Refusal>,
+    seat: Seat,
     instances: usize,
     tables: usize,
     memories: usize,
 }
 
 impl ResourceMeter {
-    pub fn new(limits: &SandboxLimits, node: &NodeLimits) -> Self {
+    pub fn new(limits: &SandboxLimits, node: &NodeLimits, seat: Seat) -> Self {
         Self {
             memory_limit_bytes: node.memory_bytes,
             memory_bytes: 0,
@@ -32,6 +34,7 @@ impl ResourceMeter {
             table_elements: 0,
             last_grant: 0,
             refusal: None,
+            seat,
             instances: limits.instances,
             tables: limits.tables,
             memories: limits.memories,
@@ -68,13 +71,19 @@ impl ResourceLimiter for ResourceMeter {
             ));
             return Ok(false);
         }
+        if let Err(refusal) = self.seat.grow(growth) {
+            self.refusal = Some(refusal);
+            return Ok(false);
+        }
         self.last_grant = growth;
         self.memory_bytes = total;
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.memory_bytes -= std::mem::take(&mut self.last_grant).min(self.memory_bytes);
+        let growth = std::mem::take(&mut self.last_grant).min(self.memory_bytes);
+        self.memory_bytes -= growth;
+        self.seat.shrink(growth);
         Ok(())
     }
 
@@ -117,13 +126,15 @@ impl ResourceLimiter for ResourceMeter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenant::Tenants;
     use remotemedia_core::SandboxPolicy;
 
     fn meter(memory_bytes: usize) -> ResourceMeter {
         let limits = SandboxLimits { table_elements: 100, ..SandboxLimits::default() };
         let policy = SandboxPolicy { limits, ..SandboxPolicy::default() };
         let node = NodeLimits { memory_bytes, ..NodeLimits::new(&policy) };
-        ResourceMeter::new(&policy.limits, &node)
+        let seat = Tenants::new(policy.clone().into()).get(None).seat().unwrap();
+        ResourceMeter::new(&policy.limits, &node, seat)
     }
 
     #[test]

@@ -1,27 +1,34 @@
 //! The wasm `Runtime`: describes and creates nodes out of components. Builds its engine when the first node with a
 //! component is asked about, never before.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use remotemedia_core::{
-    ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind, SandboxPolicy,
+    ErrorKind, ManifestError, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind,
+    SandboxPolicy,
 };
 
 use crate::cache::CompileCache;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
+use crate::granted::Granted;
 use crate::instance::{Instance, Sandbox};
 use crate::limits::NodeLimits;
 use crate::loader::{Loaded, Loader};
 use crate::node::WasmNode;
+use crate::tenant::Tenants;
+use crate::version::{WASMTIME_VERSION, assert_safe};
 
 /// How the sandbox is set up.
 #[derive(Clone, Debug, Default)]
 pub struct WasmConfig {
     /// What guests may use and reach.
     pub policy: Arc<SandboxPolicy>,
+    /// The host's values of the environment variables that the policy grants.
+    pub env: BTreeMap<String, String>,
     /// Where compiled code is kept; nowhere when `None`. See [`WasmConfig::user_cache_dir`].
     pub cache_dir: Option<PathBuf>,
 }
@@ -40,6 +47,8 @@ impl WasmConfig {
 /// Runs nodes that are shipped as components. Cheap to make and to keep unused.
 pub struct WasmRuntime {
     policy: Arc<SandboxPolicy>,
+    env: BTreeMap<String, String>,
+    tenants: Tenants,
     cache_dir: Option<PathBuf>,
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
@@ -60,7 +69,9 @@ impl WasmRuntime {
     #[must_use]
     pub fn new(config: WasmConfig) -> Self {
         Self {
+            tenants: Tenants::new(Arc::clone(&config.policy)),
             policy: config.policy,
+            env: config.env,
             cache_dir: config.cache_dir,
             counters: Arc::default(),
             loader: Mutex::default(),
@@ -96,7 +107,7 @@ impl WasmRuntime {
     /// # Errors
     /// When the file is not a node, or its `describe` fails.
     pub fn describe_file(&self, file: &Path) -> Result<NodeDescriptor, NodeError> {
-        let loaded = self.loader()?.load(file, self.sandbox(NodeLimits::new(&self.policy)))?;
+        let loaded = self.loader()?.load(file, self.describing())?;
         Ok(loaded.descriptor.clone())
     }
 
@@ -104,6 +115,11 @@ impl WasmRuntime {
         let mut loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loader) = &*loader {
             return Ok(Arc::clone(loader));
+        }
+        assert_safe(WASMTIME_VERSION)?;
+        if let Some(fault) = self.policy.faults().first() {
+            let message = format!("the sandbox policy is wrong: {fault}");
+            return Err(NodeError::new(ErrorKind::Unavailable, message));
         }
         let engine = SandboxEngine::new(&self.policy).map_err(|error| {
             NodeError::new(
@@ -123,24 +139,45 @@ impl WasmRuntime {
         Ok(made)
     }
 
-    fn sandbox(&self, node_limits: NodeLimits) -> Sandbox {
-        Sandbox { policy: Arc::clone(&self.policy), node_limits, counters: Arc::clone(&self.counters) }
+    /// What a component runs in that is only asked what it is.
+    fn describing(&self) -> Sandbox {
+        Sandbox {
+            policy: Arc::clone(&self.policy),
+            node_limits: NodeLimits::new(&self.policy),
+            granted: Arc::new(Granted::nothing(&self.policy)),
+            tenant: self.tenants.get(None),
+            counters: Arc::clone(&self.counters),
+        }
+    }
+
+    /// What `node` runs in.
+    ///
+    /// # Errors
+    /// Everything that its manifest asks for and the operator's policy does not allow.
+    fn sandbox(&self, node: &NodeManifest) -> Result<Sandbox, Vec<ManifestError>> {
+        match (NodeLimits::of(node, &self.policy), Granted::new(node, &self.policy, &self.env)) {
+            (Ok(node_limits), Ok(granted)) => Ok(Sandbox {
+                node_limits,
+                granted: Arc::new(granted),
+                tenant: self.tenants.get(node.tenant.as_deref()),
+                ..self.describing()
+            }),
+            (limits, granted) => {
+                let faults = limits.err().into_iter().chain(granted.err());
+                Err(faults.flatten().collect())
+            }
+        }
     }
 
     /// The component of `node`, with all that its manifest asks for checked; `None` when it has none.
     fn load(&self, node: &NodeManifest) -> Result<Option<Accepted>, NodeError> {
         let Some(file) = node.component_path() else { return Ok(None) };
-        if let Some(asked) = node.permissions.as_ref().and_then(|permissions| permissions.first_asked()) {
-            return Err(NodeError::new(
-                ErrorKind::PermissionDenied,
-                format!(
-                    "asks for `{asked}`, and this host grants components nothing yet: remove it from `permissions`"
-                ),
-            ));
-        }
-        let node_limits = NodeLimits::of(node, &self.policy)?;
+        let sandbox = self.sandbox(node).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            NodeError::new(ErrorKind::PermissionDenied, faults.join("; "))
+        })?;
         let loader = self.loader()?;
-        let loaded = loader.load(&file, self.sandbox(NodeLimits::new(&self.policy)))?;
+        let loaded = loader.load(&file, self.describing())?;
         let declared = &loaded.descriptor.node_type;
         if *declared != node.node_type {
             return Err(NodeError::invalid_params(format!(
@@ -149,7 +186,7 @@ impl WasmRuntime {
                 file.display()
             )));
         }
-        Ok(Some(Accepted { loader, loaded, node_limits }))
+        Ok(Some(Accepted { loader, loaded, sandbox }))
     }
 }
 
@@ -157,7 +194,7 @@ impl WasmRuntime {
 struct Accepted {
     loader: Arc<Loader>,
     loaded: Arc<Loaded>,
-    node_limits: NodeLimits,
+    sandbox: Sandbox,
 }
 
 impl Runtime for WasmRuntime {
@@ -165,12 +202,16 @@ impl Runtime for WasmRuntime {
         RuntimeKind::Wasm
     }
 
+    fn refusals(&self, node: &NodeManifest) -> Vec<ManifestError> {
+        self.sandbox(node).err().unwrap_or_default()
+    }
+
     fn describe(&self, node: &NodeManifest) -> Result<Option<NodeDescriptor>, NodeError> {
         Ok(self.load(node)?.map(|accepted| accepted.loaded.descriptor.clone()))
     }
 
     fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
-        let Some(Accepted { loader, loaded, node_limits }) = self.load(node)? else {
+        let Some(Accepted { loader, loaded, sandbox }) = self.load(node)? else {
             return Err(NodeError::new(
                 ErrorKind::Unavailable,
                 format!("`{}` names no `component`, so there is nothing to run as wasm", node.node_type),
@@ -178,8 +219,7 @@ impl Runtime for WasmRuntime {
         };
         let params_json = serde_json::to_string(&node.params)
             .map_err(|error| NodeError::invalid_params(format!("params: {error}")))?;
-        let instance =
-            Instance::start(&loader.engine, &loaded.prepared, &node.id, self.sandbox(node_limits))?;
+        let instance = Instance::start(&loader.engine, &loaded.prepared, &node.id, sandbox)?;
         Ok(Box::new(WasmNode { instance, loaded, params_json, id: node.id.as_str().into() }))
     }
 }

@@ -13,7 +13,7 @@ use crate::fixture::{audio, buffer, manifest, process, start};
 fn runtime_in(dir: &Path) -> WasmRuntime {
     let limits = SandboxLimits { running_nodes: 8, ..SandboxLimits::default() };
     let policy = SandboxPolicy { limits, ..SandboxPolicy::default() }.into();
-    WasmRuntime::new(WasmConfig { policy, cache_dir: Some(dir.to_owned()) })
+    WasmRuntime::new(WasmConfig { policy, cache_dir: Some(dir.to_owned()), ..WasmConfig::default() })
 }
 
 /// Compilations and refusals of a fresh runtime that runs one node.

@@ -34,13 +34,16 @@ pub fn runtime() -> WasmRuntime {
 }
 
 pub fn runtime_with(limits: SandboxLimits) -> WasmRuntime {
-    runtime_of(SandboxPolicy { limits, ..SandboxPolicy::default() })
+    let mut policy = SandboxPolicy { limits, ..SandboxPolicy::default() };
+    let call_timeout_ms = policy.limits.call_timeout_ms.unwrap_or_default();
+    policy.maximum.call_timeout_ms = policy.maximum.call_timeout_ms.max(call_timeout_ms);
+    runtime_of(policy)
 }
 
 /// A runtime under that policy, for few nodes: a small pool is quickly made.
 pub fn runtime_of(mut policy: SandboxPolicy) -> WasmRuntime {
     policy.limits.running_nodes = policy.limits.running_nodes.min(8);
-    WasmRuntime::new(WasmConfig { policy: policy.into(), cache_dir: None })
+    WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() })
 }
 
 /// An initialized node.

@@ -17,7 +17,7 @@ fn every_lie_is_found_and_named() {
         ("partial_frame", ErrorKind::Trap, "not whole frames of 2 channels"),
         ("partial_sample", ErrorKind::Trap, "not whole frames"),
         ("bad_json", ErrorKind::Trap, "JSON payload that is not JSON"),
-        ("deep_json", ErrorKind::Trap, "recursion limit"),
+        ("deep_json", ErrorKind::LimitExceeded, "nests 100000 deep"),
         ("bad_utf8", ErrorKind::Trap, "utf-8"),
         ("tensor_shape", ErrorKind::Trap, "shape [2, 3]"),
         ("tensor_overflow", ErrorKind::Trap, "do not fill"),

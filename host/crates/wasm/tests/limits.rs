@@ -1,23 +1,12 @@
 //! What a manifest may and may not ask of the sandbox.
 
-use remotemedia_core::manifest::{Limits, Permissions};
-use remotemedia_core::{ErrorKind, Runtime};
+use remotemedia_core::manifest::Limits;
+use remotemedia_core::policy::Pool;
+use remotemedia_core::{ErrorKind, Runtime, SandboxPolicy};
+use remotemedia_wasm::{WasmConfig, WasmRuntime};
 use serde_json::json;
 
-use crate::fixture::{error_of, manifest, runtime};
-
-#[test]
-fn permissions_are_refused_because_nothing_is_granted() {
-    let runtime = runtime();
-    let mut node = manifest("gain", json!({}));
-    node.permissions = Some(Permissions { net_http: vec!["example.org".into()], ..Permissions::default() });
-    for error in [error_of(runtime.describe(&node)), error_of(runtime.create(&node))] {
-        assert_eq!(error.kind, ErrorKind::PermissionDenied);
-        assert!(error.message.contains("`net.http`") && error.message.contains("nothing yet"), "{error}");
-    }
-    node.permissions = Some(Permissions::default());
-    assert!(runtime.create(&node).is_ok(), "asking for nothing is fine");
-}
+use crate::fixture::{error_of, manifest, runtime, start};
 
 #[test]
 fn limits_beyond_the_host_s_are_refused() {
@@ -25,7 +14,7 @@ fn limits_beyond_the_host_s_are_refused() {
     node.limits = Some(Limits { memory_mb: Some(4_096), call_timeout_ms: None });
     let error = error_of(runtime().create(&node));
     assert_eq!(error.kind, ErrorKind::PermissionDenied);
-    assert!(error.message.contains("`limits.memory_mb` asks for 4096"), "{error}");
+    assert!(error.message.contains("limits.memory_mb: it asks for 4096"), "{error}");
     assert!(error.message.contains("`maximum.memory_mb`"), "{error}");
 }
 
@@ -46,4 +35,31 @@ fn a_node_type_other_than_the_component_s_names_both() {
     let error = error_of(runtime().describe(&node));
     assert_eq!(error.kind, ErrorKind::InvalidParams);
     assert!(error.message.contains("`AudioGain`") && error.message.contains("`gain`"), "{error}");
+}
+
+#[test]
+fn a_pool_that_cannot_be_reserved_is_an_error_unless_the_policy_lets_nodes_start_slower() {
+    // 100,000 nodes with guard pages would take more address space than a processor has.
+    let mut policy = SandboxPolicy::default();
+    policy.limits.running_nodes = 100_000;
+    let runtime = |policy: SandboxPolicy| {
+        WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() })
+    };
+    let error = error_of(runtime(policy.clone()).create(&manifest("gain", json!({}))));
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    for words in ["100000 wasm nodes", "ulimit -v", "`limits.running_nodes`", "`limits.pool`"] {
+        assert!(error.message.contains(words), "{error}");
+    }
+    policy.limits.pool = Pool::Optional;
+    assert!(start(&runtime(policy), &manifest("gain", json!({}))).is_ok());
+}
+
+#[test]
+fn an_unsound_policy_starts_no_engine() {
+    let mut policy = SandboxPolicy::default();
+    policy.limits.stack_bytes = 0;
+    let runtime = WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() });
+    let error = error_of(runtime.create(&manifest("gain", json!({}))));
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.message.contains("limits.stack_bytes") && error.message.contains("16384 to"), "{error}");
 }

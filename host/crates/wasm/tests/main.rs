@@ -19,4 +19,12 @@ mod limits;
 #[cfg(test)]
 mod payloads;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
+mod probing;
+#[cfg(test)]
+mod returned;
+#[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod wit;

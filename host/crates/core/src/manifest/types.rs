@@ -2,10 +2,13 @@
 //! written for the person who edits a manifest.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::policy::{Clock, Random};
 
 /// A pipeline: nodes and how they are connected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,7 +80,7 @@ pub struct NodeManifest {
     /// What a sandboxed node asks for. The operator's policy must grant it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
-    /// Limits of a sandboxed node, below the operator's.
+    /// Limits of a sandboxed node, up to the maximum of the operator's policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// Whether another runtime of equal or stricter isolation may take the node when the chosen one cannot.
@@ -86,7 +89,7 @@ pub struct NodeManifest {
     /// Run calls of this node in a stage of its own: they take long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heavy: Option<bool>,
-    /// Longest time one call of a sandboxed node may take, in milliseconds.
+    /// Longest processor time one call of a sandboxed node may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub timeout_ms: Option<u64>,
@@ -112,6 +115,10 @@ pub struct NodeManifest {
     #[serde(skip)]
     #[schemars(skip)]
     pub base_dir: PathBuf,
+    /// For whom the node runs: what the nodes of one tenant use is limited together. `None` is the process's own.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub tenant: Option<Arc<str>>,
 }
 
 impl NodeManifest {
@@ -137,6 +144,7 @@ impl NodeManifest {
             media_capabilities: None,
             python_deps: None,
             base_dir: PathBuf::new(),
+            tenant: None,
         }
     }
 
@@ -259,36 +267,28 @@ pub struct CpuCapability {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Permissions {
-    /// Directories to read.
+    /// Directories to read, with all below them; relative ones lie beside the manifest. The node sees each under
+    /// the name written here.
     #[serde(default, rename = "fs.read", skip_serializing_if = "Vec::is_empty")]
     pub fs_read: Vec<String>,
-    /// Directories to write.
+    /// Directories to read and write, with all below them.
     #[serde(default, rename = "fs.write", skip_serializing_if = "Vec::is_empty")]
     pub fs_write: Vec<String>,
     /// Names of environment variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
-    /// Hosts to reach by HTTP.
+    /// `fine` asks for exact clocks; without it they show whole milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+    /// `seeded` asks for random numbers that are the same in every run, `real` for those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random: Option<Random>,
+    /// Hosts to reach by HTTP. Not supported by this version.
     #[serde(default, rename = "net.http", skip_serializing_if = "Vec::is_empty")]
     pub net_http: Vec<String>,
 }
 
-impl Permissions {
-    /// The first thing asked for, by its manifest name; `None` when nothing is.
-    #[must_use]
-    pub fn first_asked(&self) -> Option<&'static str> {
-        [
-            (&self.fs_read, "fs.read"),
-            (&self.fs_write, "fs.write"),
-            (&self.env, "env"),
-            (&self.net_http, "net.http"),
-        ]
-        .into_iter()
-        .find_map(|(asked, name)| (!asked.is_empty()).then_some(name))
-    }
-}
-
-/// Limits of a sandboxed node; a limit above the host's is refused.
+/// Limits of a sandboxed node; one above the maximum of the operator's policy is refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -296,7 +296,7 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub memory_mb: Option<u64>,
-    /// Longest time of one call, in milliseconds.
+    /// Longest processor time of one call, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub call_timeout_ms: Option<u64>,

@@ -1,6 +1,7 @@
 //! A policy is checked against the schema of its types, so that an error names the key, its range, and what was
 //! probably meant.
 
+use std::path::Component;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -50,7 +51,7 @@ impl SandboxPolicy {
 
     /// Values that are in their ranges but make no sense together.
     fn contradictions(&self) -> Vec<ManifestError> {
-        let Self { limits, maximum, .. } = self;
+        let Self { limits, maximum, grants, .. } = self;
         let mut faults = Vec::new();
         if maximum.memory_mb < limits.memory_mb {
             faults.push(below("memory_mb", maximum.memory_mb.into(), limits.memory_mb.into()));
@@ -60,6 +61,19 @@ impl SandboxPolicy {
                 faults.push(below("call_timeout_ms", maximum.call_timeout_ms, call_timeout_ms));
             }
             _ => {}
+        }
+        if !grants.net_http.is_empty() {
+            let fault = ManifestError::new("grants.\"net.http\"", "this version gives no node a network");
+            faults.push(fault.suggest("leave it empty"));
+        }
+        for (name, dirs) in [("fs.read", &grants.fs_read), ("fs.write", &grants.fs_write)] {
+            if let Some(dir) =
+                dirs.iter().find(|dir| dir.components().any(|part| part == Component::ParentDir))
+            {
+                let fault = format!("`{}` has a `..`", dir.display());
+                let fault = ManifestError::new(format!("grants.\"{name}\""), fault);
+                faults.push(fault.suggest("write the directory without it"));
+            }
         }
         faults
     }
@@ -206,5 +220,13 @@ mod tests {
         assert!(text.starts_with("maximum.memory_mb: 256 is less than the 512"), "{text}");
         let text = fault(json!({"limits": {"call_timeout_ms": 10_000}}));
         assert!(text.starts_with("maximum.call_timeout_ms: 5000 is less"), "{text}");
+    }
+
+    #[test]
+    fn grants_that_mean_nothing_safe_are_refused() {
+        let text = fault(json!({"grants": {"net.http": ["example.org"]}}));
+        assert!(text.starts_with("grants.\"net.http\": this version gives no node a network"), "{text}");
+        let text = fault(json!({"grants": {"fs.write": ["/data/../etc"]}}));
+        assert!(text.starts_with("grants.\"fs.write\": `/data/../etc` has a `..`"), "{text}");
     }
 }

@@ -27,7 +27,6 @@ pub struct Grants {
     pub random_seed: u64,
     /// Hosts that nodes may reach by HTTP. Not supported by this version: must be empty.
     #[serde(rename = "net.http")]
-    #[schemars(length(max = 0))]
     pub net_http: Vec<String>,
 }
 

@@ -50,6 +50,21 @@ pub struct SandboxLimits {
     /// Random bytes in one call.
     #[schemars(range(min = 1, max = 16_777_216))]
     pub random_bytes: u64,
+    /// All payloads that one call returns together, in bytes.
+    #[schemars(range(min = 1_024, max = 1_073_741_824))]
+    pub returned_bytes: usize,
+    /// One text that a guest returns, in bytes.
+    #[schemars(range(min = 1, max = 1_073_741_824))]
+    pub text_bytes: usize,
+    /// One JSON value that a guest returns, in bytes.
+    #[schemars(range(min = 1, max = 67_108_864))]
+    pub json_bytes: usize,
+    /// How deeply arrays and objects nest in a JSON value that a guest returns.
+    #[schemars(range(min = 1, max = 127))]
+    pub json_depth: usize,
+    /// Samples that a guest returns and that are no numbers (NaN, infinities): `zero` replaces them by silence and
+    /// counts them, `keep` passes them on, `refuse` stops the node.
+    pub non_finite: NonFinite,
     /// Packets that one call may return.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub packets_per_call: usize,
@@ -65,6 +80,9 @@ pub struct SandboxLimits {
     /// Frames of the backtrace that is kept of a trap.
     #[schemars(range(min = 1, max = 100))]
     pub backtrace_frames: usize,
+    /// Lowest sample rate that a guest may return, in Hz: what comes after it may turn one sample into many.
+    #[schemars(range(min = 1, max = 48_000))]
+    pub lowest_sample_rate_hz: u32,
     /// Highest sample rate that a guest may return, in Hz.
     #[schemars(range(min = 1, max = 6_144_000))]
     pub sample_rate_hz: u32,
@@ -77,6 +95,9 @@ pub struct SandboxLimits {
     /// Wasm nodes that may run at once in this process.
     #[schemars(range(min = 1, max = 100_000))]
     pub running_nodes: u32,
+    /// Whether the address space of all these nodes must be reserved at the start (`required`), or nodes may start
+    /// slower where the system does not give it (`optional`).
+    pub pool: Pool,
 }
 
 impl Default for SandboxLimits {
@@ -96,17 +117,48 @@ impl Default for SandboxLimits {
             handles: 256,
             resources: 128,
             random_bytes: 64 << 10,
+            returned_bytes: 16 << 20,
+            text_bytes: 1 << 20,
+            json_bytes: 1 << 20,
+            json_depth: 64,
+            non_finite: NonFinite::Zero,
             packets_per_call: 1_024,
             log_line_bytes: 1 << 10,
             log_bytes_per_second: 16 << 10,
             message_bytes: 4 << 10,
             backtrace_frames: 8,
+            lowest_sample_rate_hz: 1_000,
             sample_rate_hz: 768_000,
             channels: 256,
             tensor_dimensions: 16,
             running_nodes: 1_000,
+            pool: Pool::Required,
         }
     }
+}
+
+/// What happens to samples that are no numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NonFinite {
+    /// They become silence, and are counted.
+    #[default]
+    Zero,
+    /// They are passed on.
+    Keep,
+    /// They stop the node.
+    Refuse,
+}
+
+/// Whether the address space of all nodes is reserved at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    /// It is, or no wasm node runs.
+    #[default]
+    Required,
+    /// It is where the system gives it.
+    Optional,
 }
 
 /// What a manifest may raise its node's limits to.

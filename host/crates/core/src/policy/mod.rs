@@ -11,13 +11,15 @@ mod restart;
 mod tenant;
 mod trust;
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{PolicyKey, keys};
 pub use compile::CompileLimits;
 pub use grants::{Clock, Grants, Random};
-pub use limits::{Maximum, SandboxLimits};
+pub use limits::{Maximum, NonFinite, Pool, SandboxLimits};
 pub use restart::RestartBudget;
 pub use tenant::TenantLimits;
 pub use trust::Trust;
@@ -40,4 +42,19 @@ pub struct SandboxPolicy {
     pub trust: Trust,
     /// What happens to a node that was stopped.
     pub restart: RestartBudget,
+    /// The file that the policy was read from; `None` for the built-in defaults.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub source: Option<PathBuf>,
+}
+
+impl SandboxPolicy {
+    /// Where an operator changes it, for error messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.source {
+            Some(file) => format!("`{}`", file.display()),
+            None => "a policy file (`--policy FILE`)".into(),
+        }
+    }
 }

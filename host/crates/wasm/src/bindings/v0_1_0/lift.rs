@@ -1,12 +1,14 @@
 //! What a guest returned, checked and turned into core packets. Nothing here trusts the guest.
 
-use remotemedia_core::policy::SandboxLimits;
+use remotemedia_core::policy::{NonFinite, SandboxLimits};
 use remotemedia_core::{
     AudioBuffer, AudioSpec, DType, ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Payload, Port,
     SampleFormat, Tensor,
 };
 
 use super::wit;
+use crate::counters::Counters;
+use crate::json_depth::json_depth;
 
 /// Emits the packets that a call returned. `input` is the packet that the call took: its sample storage is used
 /// again when the output is of the same shape and nobody else holds it, so that a steady stream allocates nothing
@@ -19,24 +21,23 @@ pub(super) fn emit(
     input: Option<Packet>,
     descriptor: &NodeDescriptor,
     limits: &SandboxLimits,
+    counters: &Counters,
     out: &mut Outputs,
 ) -> Result<(), NodeError> {
     if returned.len() > limits.packets_per_call {
-        return Err(NodeError::new(
-            ErrorKind::LimitExceeded,
-            format!(
-                "the component returned {} packets from one call, and the limit is {}",
-                returned.len(),
-                limits.packets_per_call
-            ),
-        ));
+        return Err(too_much(format!(
+            "{} packets from one call, and the limit is {} (limits.packets_per_call)",
+            returned.len(),
+            limits.packets_per_call
+        )));
     }
-    let mut storage = input.and_then(|packet| match packet.payload {
+    let storage = input.and_then(|packet| match packet.payload {
         Payload::Audio(audio) => Some(audio),
         _ => None,
     });
+    let mut lifting = Lifting { limits, counters, bytes: 0, storage };
     for wit::Output { port, packet } in returned {
-        let payload = payload(packet.payload, &mut storage, limits)?;
+        let payload = lifting.payload(packet.payload)?;
         let Some(declared) = descriptor.outputs.get(usize::from(port)) else {
             let count = descriptor.outputs.len();
             return Err(broken(format!(
@@ -60,65 +61,165 @@ fn broken(what: impl std::fmt::Display) -> NodeError {
     NodeError::new(ErrorKind::Trap, format!("the component returned {what}"))
 }
 
-fn payload(
-    payload: wit::PayloadResult,
-    storage: &mut Option<AudioBuffer>,
-    limits: &SandboxLimits,
-) -> Result<Payload, NodeError> {
-    Ok(match payload {
-        wit::PayloadResult::Audio(audio) => Payload::Audio(self::audio(&audio, storage, limits)?),
-        wit::PayloadResult::Text(text) => Payload::Text(text.into()),
-        wit::PayloadResult::Json(json) => {
-            let value: serde_json::Value = serde_json::from_str(&json)
-                .map_err(|error| broken(format!("a JSON payload that is not JSON: {error}")))?;
-            value.into()
+fn too_much(what: impl std::fmt::Display) -> NodeError {
+    NodeError::new(ErrorKind::LimitExceeded, format!("the component returned {what}"))
+}
+
+/// One call's values on their way into the host.
+struct Lifting<'a> {
+    limits: &'a SandboxLimits,
+    counters: &'a Counters,
+    /// Of all payloads so far.
+    bytes: usize,
+    /// The samples of the input, when they may be overwritten.
+    storage: Option<AudioBuffer>,
+}
+
+impl Lifting<'_> {
+    fn payload(&mut self, payload: wit::PayloadResult) -> Result<Payload, NodeError> {
+        let bytes = match &payload {
+            wit::PayloadResult::Audio(audio) => audio.data.len(),
+            wit::PayloadResult::Text(text) => {
+                self.one(text.len(), "a text", "text_bytes", self.limits.text_bytes)?
+            }
+            wit::PayloadResult::Json(json) => {
+                self.one(json.len(), "a JSON value", "json_bytes", self.limits.json_bytes)?
+            }
+            wit::PayloadResult::Tensor(tensor) => tensor.data.len(),
+            wit::PayloadResult::Bytes(bytes) => bytes.len(),
+        };
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.limits.returned_bytes {
+            return Err(too_much(format!(
+                "more than {} bytes from one call (limits.returned_bytes)",
+                self.limits.returned_bytes
+            )));
         }
-        wit::PayloadResult::Tensor(tensor) => tensor_payload(tensor, limits)?.into(),
-        wit::PayloadResult::Bytes(bytes) => bytes::Bytes::from(bytes).into(),
-    })
+        Ok(match payload {
+            wit::PayloadResult::Audio(audio) => Payload::Audio(self.audio(&audio)?),
+            wit::PayloadResult::Text(text) => Payload::Text(text.into()),
+            wit::PayloadResult::Json(json) => self.json(&json)?.into(),
+            wit::PayloadResult::Tensor(tensor) => tensor_payload(tensor, self.limits)?.into(),
+            wit::PayloadResult::Bytes(bytes) => bytes::Bytes::from(bytes).into(),
+        })
+    }
+
+    /// The size of one value, which has a limit of its own.
+    fn one(&self, bytes: usize, what: &str, key: &str, most: usize) -> Result<usize, NodeError> {
+        if bytes <= most {
+            return Ok(bytes);
+        }
+        Err(too_much(format!("{what} of {bytes} bytes, and the limit is {most} (limits.{key})")))
+    }
+
+    fn json(&self, json: &str) -> Result<serde_json::Value, NodeError> {
+        let (depth, most) = (json_depth(json), self.limits.json_depth);
+        if depth > most {
+            return Err(too_much(format!(
+                "a JSON value that nests {depth} deep, and the limit is {most} (limits.json_depth)"
+            )));
+        }
+        serde_json::from_str(json)
+            .map_err(|error| broken(format!("a JSON payload that is not JSON: {error}")))
+    }
+
+    fn audio(&mut self, audio: &wit::AudioResult) -> Result<AudioBuffer, NodeError> {
+        let spec = AudioSpec {
+            sample_rate_hz: audio.sample_rate,
+            channels: audio.channels,
+            format: match audio.format {
+                wit::SampleFormat::Int16 => SampleFormat::S16,
+                wit::SampleFormat::Int32 => SampleFormat::S32,
+                wit::SampleFormat::Float32 => SampleFormat::F32,
+            },
+        };
+        let limits = self.limits;
+        if spec.sample_rate_hz > limits.sample_rate_hz {
+            return Err(broken(format!(
+                "audio at {} Hz, above {} Hz",
+                spec.sample_rate_hz, limits.sample_rate_hz
+            )));
+        }
+        if (1..limits.lowest_sample_rate_hz).contains(&spec.sample_rate_hz) {
+            return Err(broken(format!(
+                "audio at {} Hz, below {} Hz (limits.lowest_sample_rate_hz)",
+                spec.sample_rate_hz, limits.lowest_sample_rate_hz
+            )));
+        }
+        if spec.channels > limits.channels {
+            return Err(broken(format!("audio of {} channels, above {}", spec.channels, limits.channels)));
+        }
+        if let Some(recycled) = self.storage.take_if(|storage| storage.spec() == spec)
+            && let Some((recycled, non_finite)) = overwrite(recycled, &audio.data, limits.non_finite)
+        {
+            self.judge(non_finite)?;
+            return Ok(recycled);
+        }
+        let mut buffer = AudioBuffer::from_bytes(spec, &audio.data)
+            .map_err(|error| broken(format!("audio that is none: {error}")))?;
+        if limits.non_finite != NonFinite::Keep
+            && let Some(samples) = buffer.as_f32_mut()
+        {
+            let non_finite = silence_non_finite(samples);
+            self.judge(non_finite)?;
+        }
+        Ok(buffer)
+    }
+
+    /// What the policy says about so many samples that are no numbers.
+    fn judge(&self, non_finite: usize) -> Result<(), NodeError> {
+        if non_finite == 0 {
+            return Ok(());
+        }
+        if self.limits.non_finite == NonFinite::Refuse {
+            return Err(broken(format!(
+                "audio with {non_finite} samples that are no numbers (limits.non_finite is `refuse`)"
+            )));
+        }
+        Counters::add(&self.counters.non_finite_samples, non_finite as u64);
+        Ok(())
+    }
 }
 
-fn audio(
-    audio: &wit::AudioResult,
-    storage: &mut Option<AudioBuffer>,
-    limits: &SandboxLimits,
-) -> Result<AudioBuffer, NodeError> {
-    let spec = AudioSpec {
-        sample_rate_hz: audio.sample_rate,
-        channels: audio.channels,
-        format: match audio.format {
-            wit::SampleFormat::Int16 => SampleFormat::S16,
-            wit::SampleFormat::Int32 => SampleFormat::S32,
-            wit::SampleFormat::Float32 => SampleFormat::F32,
-        },
-    };
-    if spec.sample_rate_hz > limits.sample_rate_hz {
-        return Err(broken(format!(
-            "audio at {} Hz, above {} Hz",
-            spec.sample_rate_hz, limits.sample_rate_hz
-        )));
-    }
-    if spec.channels > limits.channels {
-        return Err(broken(format!("audio of {} channels, above {}", spec.channels, limits.channels)));
-    }
-    if let Some(recycled) = storage.take_if(|storage| storage.spec() == spec)
-        && let Some(recycled) = overwrite(recycled, &audio.data)
-    {
-        return Ok(recycled);
-    }
-    AudioBuffer::from_bytes(spec, &audio.data).map_err(|error| broken(format!("audio that is none: {error}")))
-}
-
-/// `buffer` holding `bytes`, if it has that size, holds `f32` and is nobody else's.
-fn overwrite(mut buffer: AudioBuffer, bytes: &[u8]) -> Option<AudioBuffer> {
+/// `buffer` holding `bytes`, if it has that size, holds `f32` and is nobody else's, and how many of its samples are
+/// no numbers. Those are silence now, unless they are kept.
+fn overwrite(mut buffer: AudioBuffer, bytes: &[u8], policy: NonFinite) -> Option<(AudioBuffer, usize)> {
     if buffer.as_bytes().len() != bytes.len() || !buffer.is_unshared() {
         return None;
     }
     let (words, []) = bytes.as_chunks::<4>() else { return None };
-    for (sample, word) in buffer.as_f32_mut()?.iter_mut().zip(words) {
-        *sample = f32::from_le_bytes(*word);
+    let samples = buffer.as_f32_mut()?;
+    let mut non_finite = 0;
+    if policy == NonFinite::Keep {
+        for (sample, word) in samples.iter_mut().zip(words) {
+            *sample = f32::from_le_bytes(*word);
+        }
+    } else {
+        for (sample, word) in samples.iter_mut().zip(words) {
+            let (silenced, was_none) = finite(u32::from_le_bytes(*word));
+            *sample = silenced;
+            non_finite += was_none;
+        }
     }
-    Some(buffer)
+    Some((buffer, non_finite as usize))
+}
+
+/// Replaces what is no number by silence, and counts it.
+fn silence_non_finite(samples: &mut [f32]) -> usize {
+    let mut non_finite = 0;
+    for sample in samples {
+        let (silenced, was_none) = finite(sample.to_bits());
+        *sample = silenced;
+        non_finite += was_none;
+    }
+    non_finite as usize
+}
+
+/// The sample with these bits, or silence and 1. Without a branch, so that the loops around it run on vectors.
+fn finite(bits: u32) -> (f32, u32) {
+    const EXPONENT: u32 = 0x7f80_0000;
+    let is_none = bits & EXPONENT == EXPONENT;
+    (f32::from_bits(if is_none { 0 } else { bits }), u32::from(is_none))
 }
 
 fn tensor_payload(tensor: wit::TensorResult, limits: &SandboxLimits) -> Result<Tensor, NodeError> {
@@ -164,10 +265,26 @@ mod tests {
         let buffer = AudioBuffer::from_f32(8_000, 1, vec![1.0, 2.0]).unwrap();
         let address = buffer.as_f32().unwrap().as_ptr();
         let shared = buffer.clone();
-        assert!(overwrite(shared, &bytes(&[3.0, 4.0])).is_none());
-        let written = overwrite(buffer, &bytes(&[3.0, 4.0])).unwrap();
+        assert!(overwrite(shared, &bytes(&[3.0, 4.0]), NonFinite::Zero).is_none());
+        let (written, _) = overwrite(buffer, &bytes(&[3.0, 4.0]), NonFinite::Zero).unwrap();
         assert_eq!(written.as_f32().unwrap(), [3.0, 4.0]);
         assert_eq!(written.as_f32().unwrap().as_ptr(), address);
-        assert!(overwrite(written, &bytes(&[3.0])).is_none());
+        assert!(overwrite(written, &bytes(&[3.0]), NonFinite::Zero).is_none());
+    }
+
+    #[test]
+    fn samples_that_are_no_numbers_become_silence_and_all_others_stay_as_they_are() {
+        let smallest = f32::from_bits(1);
+        let returned =
+            [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, smallest, -0.0, 1.5];
+        let expected = [0.0, 0.0, 0.0, 0.0, f32::MAX, f32::MIN, smallest, -0.0, 1.5];
+        let buffer = || AudioBuffer::from_f32(8_000, 1, vec![9.0; returned.len()]).unwrap();
+        let (written, count) = overwrite(buffer(), &bytes(&returned), NonFinite::Zero).unwrap();
+        assert_eq!((written.as_bytes(), count), (&bytes(&expected)[..], 4));
+        let (kept, count) = overwrite(buffer(), &bytes(&returned), NonFinite::Keep).unwrap();
+        assert_eq!((kept.as_bytes(), count), (&bytes(&returned)[..], 0));
+        let mut samples = returned;
+        assert_eq!(silence_non_finite(&mut samples), 4);
+        assert_eq!(bytes(&samples), bytes(&expected));
     }
 }

@@ -120,9 +120,10 @@ impl Boundary {
         out: &mut Outputs,
     ) -> Result<(), CallFailure> {
         let lowered = self.lowering.lower(&packet).map_err(CallFailure::Node)?;
-        let result = self.plugin.remotemedia_node_node().call_process(store, port.0, lowered)?;
+        let result = self.plugin.remotemedia_node_node().call_process(&mut *store, port.0, lowered)?;
         let returned = result.map_err(|error| CallFailure::Node(node_error(error, limits)))?;
-        lift::emit(returned, Some(packet), descriptor, limits, out).map_err(CallFailure::BrokenContract)
+        lift::emit(returned, Some(packet), descriptor, limits, &store.data().counters, out)
+            .map_err(CallFailure::BrokenContract)
     }
 
     /// Ends the stream.
@@ -133,9 +134,10 @@ impl Boundary {
         descriptor: &NodeDescriptor,
         out: &mut Outputs,
     ) -> Result<(), CallFailure> {
-        let result = self.plugin.remotemedia_node_node().call_flush(store)?;
+        let result = self.plugin.remotemedia_node_node().call_flush(&mut *store)?;
         let returned = result.map_err(|error| CallFailure::Node(node_error(error, limits)))?;
-        lift::emit(returned, None, descriptor, limits, out).map_err(CallFailure::BrokenContract)
+        lift::emit(returned, None, descriptor, limits, &store.data().counters, out)
+            .map_err(CallFailure::BrokenContract)
     }
 
     /// The last call.

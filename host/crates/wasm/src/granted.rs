@@ -1,0 +1,278 @@
+//! What a node was granted: what its manifest asks for and the operator's policy allows. Both keys are needed, and an
+//! error names the one that is missing. What is not in here, a guest does not see.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use remotemedia_core::manifest::Permissions;
+use remotemedia_core::policy::{Clock, Random, SandboxPolicy};
+use remotemedia_core::{ManifestError, NodeManifest};
+
+/// Everything outside its store that a guest may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub dirs: Vec<GrantedDir>,
+    /// Names and values.
+    pub env: Vec<(String, String)>,
+    pub clock: Clock,
+    /// What seeded random numbers begin with; `None` is the system's randomness.
+    pub random_seed: Option<u64>,
+}
+
+/// A directory of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GrantedDir {
+    /// Where it is, without symbolic links.
+    pub host: PathBuf,
+    /// What the guest calls it: the manifest's own word.
+    pub guest: String,
+    pub writable: bool,
+}
+
+impl Granted {
+    /// What a component gets that is only asked what it is.
+    pub fn nothing(policy: &SandboxPolicy) -> Self {
+        let random_seed = (policy.grants.random == Random::Seeded).then_some(policy.grants.random_seed);
+        Self { random_seed, ..Self::default() }
+    }
+
+    /// What `node` gets. `env` holds the host's values of the variables that the policy names.
+    ///
+    /// # Errors
+    /// Everything that the manifest asks for and cannot have; paths are relative to the node.
+    pub fn new(
+        node: &NodeManifest,
+        policy: &SandboxPolicy,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<ManifestError>> {
+        let mut granted = Self::nothing(policy);
+        let Some(asked) = &node.permissions else { return Ok(granted) };
+        let mut faults = Vec::new();
+        granted.take_dirs(node, asked, policy, &mut faults);
+        for (index, name) in asked.env.iter().enumerate() {
+            if policy.grants.env.contains(name) {
+                granted.env.extend(env.get(name).map(|value| (name.clone(), value.clone())));
+            } else {
+                let path = format!("permissions.env[{index}]");
+                faults.push(missing(
+                    path,
+                    &format!("env `{name}`"),
+                    "no such variable",
+                    "grants.env",
+                    policy,
+                ));
+            }
+        }
+        match (asked.clock, policy.grants.clock) {
+            (Some(Clock::Fine), Clock::Coarse) => faults.push(missing(
+                "permissions.clock".into(),
+                "a fine clock",
+                "only a coarse one",
+                "grants.clock",
+                policy,
+            )),
+            (asked, _) => granted.clock = asked.unwrap_or_default(),
+        }
+        match (asked.random, policy.grants.random) {
+            (Some(Random::Real), Random::Seeded) => faults.push(missing(
+                "permissions.random".into(),
+                "real random numbers",
+                "only seeded ones",
+                "grants.random",
+                policy,
+            )),
+            (Some(Random::Seeded), _) => granted.random_seed = Some(policy.grants.random_seed),
+            _ => {}
+        }
+        if let Some(host) = asked.net_http.first() {
+            let fault = ManifestError::new(
+                "permissions[\"net.http\"]",
+                format!(
+                    "the manifest asks for net.http `{host}`, which is not supported: no component reaches a network"
+                ),
+            );
+            faults
+                .push(fault.suggest("remove it; a native or Python node can fetch what the component needs"));
+        }
+        if faults.is_empty() { Ok(granted) } else { Err(faults) }
+    }
+
+    fn take_dirs(
+        &mut self,
+        node: &NodeManifest,
+        asked: &Permissions,
+        policy: &SandboxPolicy,
+        faults: &mut Vec<ManifestError>,
+    ) {
+        let grants = &policy.grants;
+        // Who may write a directory may read it too.
+        let readable = || real_dirs(grants.fs_read.iter().chain(&grants.fs_write));
+        let writable = || real_dirs(grants.fs_write.iter());
+        for (key, asked, allowed, is_writable) in [
+            ("fs.write", &asked.fs_write, (!asked.fs_write.is_empty()).then(writable), true),
+            ("fs.read", &asked.fs_read, (!asked.fs_read.is_empty()).then(readable), false),
+        ] {
+            let allowed = allowed.unwrap_or_default();
+            for (index, guest) in asked.iter().enumerate() {
+                let path = || format!("permissions[\"{key}\"][{index}]");
+                match real_dir(node, guest) {
+                    Err(reason) => {
+                        let what = format!("the manifest asks for {key} `{guest}`, {reason}");
+                        faults.push(ManifestError::new(path(), what));
+                    }
+                    Ok(host) if allowed.iter().any(|dir| host.starts_with(dir)) => {
+                        if self.dirs.iter().all(|dir| dir.guest != *guest) {
+                            self.dirs.push(GrantedDir { host, guest: guest.clone(), writable: is_writable });
+                        }
+                    }
+                    Ok(_) => {
+                        let grants = format!("grants.\"{key}\"");
+                        let what = format!("{key} `{guest}`");
+                        faults.push(missing(path(), &what, "no such directory", &grants, policy));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The manifest asks and the policy does not grant.
+fn missing(path: String, what: &str, instead: &str, key: &str, policy: &SandboxPolicy) -> ManifestError {
+    let place = policy.place();
+    ManifestError::new(
+        path,
+        format!("the manifest asks for {what}, and the operator's policy grants {instead}"),
+    )
+    .suggest(format!("the operator can change `{key}` in {place}"))
+}
+
+/// The granted directories that are there. One that is not grants nothing.
+fn real_dirs<'a>(dirs: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+    dirs.filter(|dir| dir.is_absolute()).filter_map(|dir| dir.canonicalize().ok()).collect()
+}
+
+/// The directory that the manifest means, with all symbolic links followed, so that none leads out of what is
+/// granted.
+fn real_dir(node: &NodeManifest, asked: &str) -> Result<PathBuf, String> {
+    if asked.is_empty() || asked.contains('\0') {
+        return Err("which is no directory: name one".into());
+    }
+    if Path::new(asked).components().any(|part| part == Component::ParentDir) {
+        return Err("whose `..` is not allowed: write the directory without it".into());
+    }
+    let real = node.base_dir.join(asked).canonicalize();
+    let real = real.map_err(|error| format!("which this host cannot open: {error}"))?;
+    if real.is_dir() {
+        Ok(real)
+    } else {
+        Err("which is not a directory: name the one that it lies in".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(base_dir: &Path, permissions: Permissions) -> NodeManifest {
+        let mut node = NodeManifest::new("n", "t");
+        node.base_dir = base_dir.into();
+        node.permissions = Some(permissions);
+        node
+    }
+
+    fn faults(node: &NodeManifest, policy: &SandboxPolicy) -> Vec<String> {
+        let faults = Granted::new(node, policy, &BTreeMap::new()).unwrap_err();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    fn reading(dir: &str) -> Permissions {
+        Permissions { fs_read: vec![dir.into()], ..Permissions::default() }
+    }
+
+    #[test]
+    fn nothing_asked_is_nothing_granted_whatever_the_policy_allows() {
+        let mut policy = SandboxPolicy::default();
+        policy.grants.fs_read = vec!["/".into()];
+        policy.grants.env = vec!["HOME".into()];
+        policy.grants.clock = Clock::Fine;
+        let env = BTreeMap::from([("HOME".to_owned(), "/h".to_owned())]);
+        let granted = Granted::new(&NodeManifest::new("n", "t"), &policy, &env).unwrap();
+        assert_eq!(granted, Granted::default());
+    }
+
+    #[test]
+    fn each_missing_grant_is_named_with_its_path_and_the_policy_s_key() {
+        let mut policy = SandboxPolicy { source: Some("/etc/rm.toml".into()), ..SandboxPolicy::default() };
+        policy.grants.random = Random::Seeded;
+        let here = tempfile::tempdir().unwrap();
+        let node = asking(
+            here.path(),
+            Permissions {
+                fs_read: vec![".".into()],
+                fs_write: vec![".".into()],
+                env: vec!["TOKEN".into()],
+                clock: Some(Clock::Fine),
+                random: Some(Random::Real),
+                net_http: vec!["example.org".into()],
+            },
+        );
+        let faults = faults(&node, &policy);
+        assert_eq!(
+            faults[0],
+            "permissions[\"fs.write\"][0]: the manifest asks for fs.write `.`, and the operator's policy grants no \
+             such directory (the operator can change `grants.\"fs.write\"` in `/etc/rm.toml`)"
+        );
+        for (fault, words) in faults.iter().zip([
+            ["fs.write", "grants.\"fs.write\""],
+            ["fs.read", "grants.\"fs.read\""],
+            ["permissions.env[0]", "`grants.env`"],
+            ["permissions.clock", "`grants.clock`"],
+            ["permissions.random", "`grants.random`"],
+            ["net.http", "not supported"],
+        ]) {
+            assert!(words.iter().all(|word| fault.contains(word)), "{fault}");
+        }
+        assert_eq!(faults.len(), 6);
+    }
+
+    #[test]
+    fn a_directory_must_really_lie_in_a_granted_one() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(inside.path().join("deep")).unwrap();
+        std::fs::write(inside.path().join("file"), "x").unwrap();
+        let mut policy = SandboxPolicy::default();
+        policy.grants.fs_read = vec![inside.path().into(), "relative".into(), "/not/there".into()];
+        let granted =
+            Granted::new(&asking(inside.path(), reading("deep")), &policy, &BTreeMap::new()).unwrap();
+        let host = inside.path().join("deep").canonicalize().unwrap();
+        assert_eq!(granted.dirs, [GrantedDir { host, guest: "deep".into(), writable: false }]);
+        for (asked, word) in [
+            (outside.path().to_str().unwrap(), "no such directory"),
+            ("deep/..", "`..` is not allowed"),
+            ("../", "`..` is not allowed"),
+            ("", "no directory"),
+            ("absent", "cannot open"),
+            ("file", "not a directory"),
+            ("/", "no such directory"),
+        ] {
+            let faults = faults(&asking(inside.path(), reading(asked)), &policy);
+            assert!(faults[0].contains(word), "{asked}: {faults:?}");
+        }
+        let writing = Permissions { fs_write: vec!["deep".into()], ..Permissions::default() };
+        let faults = faults(&asking(inside.path(), writing), &policy);
+        assert!(faults[0].contains("grants.\"fs.write\""), "reading is not writing: {faults:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_symbolic_link_out_of_a_granted_directory_is_seen_through() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), inside.path().join("link")).unwrap();
+        let mut policy = SandboxPolicy::default();
+        policy.grants.fs_write = vec![inside.path().into()];
+        let faults = faults(&asking(inside.path(), reading("link")), &policy);
+        assert!(faults[0].contains("no such directory"), "{faults:?}");
+        policy.grants.fs_write.push(outside.path().into());
+        assert!(Granted::new(&asking(inside.path(), reading("link")), &policy, &BTreeMap::new()).is_ok());
+    }
+}
