@@ -11,6 +11,7 @@ mod types;
 pub use error::{ManifestError, ManifestErrors};
 pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
+pub use schema::Schema;
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,
     Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint, Version,
