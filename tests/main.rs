@@ -11,6 +11,8 @@ mod cli_run;
 #[cfg(test)]
 mod cli_verbs;
 #[cfg(test)]
+mod compat;
+#[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]
 mod docs;

@@ -27,6 +27,7 @@ mod seeded_random;
 mod tenant;
 mod ticker;
 mod version;
+mod wit_version;
 
 pub use counters::SandboxCounts;
 pub use runtime::{WasmConfig, WasmRuntime};
