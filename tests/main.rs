@@ -13,6 +13,8 @@ mod cli_verbs;
 #[cfg(test)]
 mod compat;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]
 mod docs;
