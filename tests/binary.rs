@@ -29,6 +29,7 @@ pub fn command(args: &[&str]) -> Command {
         "REMOTEMEDIA_RUNTIME_FORCE",
         "REMOTEMEDIA_PYTHON_RUNTIME",
         "REMOTEMEDIA_ENABLE_FALLBACK",
+        "REMOTEMEDIA_COMPILER",
         "REMOTEMEDIA_LOG",
         "REMOTEMEDIA_POLICY",
         "REMOTEMEDIA_VENV",

@@ -126,7 +126,10 @@ fn doctor_names_python_numpy_and_the_cache() {
     let report = done.json();
     let checks = report["checks"].as_array().unwrap();
     let names: Vec<&str> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["remotemedia", "native nodes", "wasmtime", "Python", "numpy", "cache", "wasm target"]);
+    assert_eq!(
+        names,
+        ["remotemedia", "native nodes", "wasmtime", "compiler", "Python", "numpy", "cache", "wasm target"]
+    );
     for check in checks {
         assert!(check["ok"] != json!(false) || check["mend"].is_string(), "{check}");
     }
@@ -139,7 +142,7 @@ fn completions_and_help_are_there_for_every_verb() {
         let done = remotemedia(&["completions", shell]);
         assert!(done.code == 0 && done.stdout.contains("chunk-ms"), "{shell}: {}", done.stderr);
     }
-    for verb in ["run", "validate", "plan", "graph", "nodes", "schema", "doctor", "completions"] {
+    for verb in ["run", "validate", "plan", "graph", "nodes", "lock", "schema", "doctor", "completions"] {
         let done = remotemedia(&[verb, "--help"]);
         assert!(done.code == 0 && done.stdout.contains("Usage:"), "{verb}");
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use remotemedia_core::Manifest;
-use remotemedia_core::manifest::ManifestFormat;
+use remotemedia_core::manifest::{ComponentRef, ManifestFormat};
 use remotemedia_host::{Config, Host};
 
 use crate::binary::{remotemedia, repository};
@@ -68,7 +68,7 @@ fn every_manifest_in_the_documents_plans() {
                 let manifest = Manifest::parse(block.as_bytes(), format)
                     .unwrap_or_else(|errors| panic!("{place}:\n{errors}"));
                 // The component of a tutorial exists only once the reader has built it.
-                let tutorial = |component: &PathBuf| component.starts_with("my_tremolo.wasm");
+                let tutorial = |component: &ComponentRef| component.path().starts_with("my_tremolo.wasm");
                 if manifest.nodes.iter().filter_map(|node| node.component.as_ref()).any(tutorial) {
                     continue;
                 }

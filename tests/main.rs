@@ -11,9 +11,7 @@ mod cli_run;
 #[cfg(test)]
 mod cli_verbs;
 #[cfg(test)]
-mod compat;
-#[cfg(test)]
-mod conformance;
+mod compile_limits;
 #[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]
@@ -24,6 +22,8 @@ mod manifests;
 mod media_files;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
+mod trust;
 #[cfg(test)]
 mod vad_labelled_set;
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn guest(name: &str) -> PathBuf {
 
 fn component(id: &str, name: &str, params: serde_json::Value) -> NodeManifest {
     let mut node = NodeManifest::new(id, name).with_params(params);
-    node.component = Some(guest(name));
+    node.component = Some(guest(name).into());
     node
 }
 
@@ -91,7 +91,7 @@ fn a_component_file_that_is_none_is_a_manifest_error_that_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("noise.wasm"), b"no component").unwrap();
     let mut node = NodeManifest::new("n", "gain");
-    node.component = Some(dir.path().join("noise.wasm"));
+    node.component = Some(dir.path().join("noise.wasm").into());
     let errors = Host::new(Config::default()).plan(&chain(vec![node])).err().unwrap();
     assert!(errors.to_string().contains("noise.wasm"), "{errors}");
     assert!(errors.to_string().contains("not a WebAssembly component"), "{errors}");

@@ -93,7 +93,7 @@ fn component() -> PathBuf {
 fn chain(nodes: usize) -> Pipeline {
     let node = |index: usize| {
         let mut node = NodeManifest::new(format!("n{index}"), "gain");
-        node.component = Some(component());
+        node.component = Some(component().into());
         node
     };
     let manifest = Manifest {

@@ -19,6 +19,9 @@ pub struct Config {
     /// `REMOTEMEDIA_CACHE_DIR`: where compiled components are kept. By default `remotemedia` in the user's cache
     /// folder.
     pub cache_dir: Option<PathBuf>,
+    /// `REMOTEMEDIA_COMPILER`: the `remotemedia` that compiles components in a process of its own. By default this
+    /// program, if it is one, or the one beside it.
+    pub compiler: Option<PathBuf>,
     /// `REMOTEMEDIA_VENV`: the virtual environment for Python nodes; it must fit.
     pub venv: Option<PathBuf>,
     /// `VIRTUAL_ENV`: the virtual environment that the shell has activated.
@@ -83,6 +86,7 @@ impl Config {
         Ok(Self {
             selector,
             cache_dir: path("REMOTEMEDIA_CACHE_DIR").or_else(user_cache),
+            compiler: path("REMOTEMEDIA_COMPILER"),
             venv: path("REMOTEMEDIA_VENV"),
             virtual_env: path("VIRTUAL_ENV"),
             current_dir,
@@ -107,6 +111,21 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The `remotemedia` that belongs to this program: itself, or one in its folder or a folder up, where cargo puts it
+/// for tests and benches.
+pub(crate) fn nearby_compiler() -> Option<PathBuf> {
+    compiler_near(&std::env::current_exe().ok()?, Path::is_file)
+}
+
+fn compiler_near(program: &Path, is_file: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let name = format!("remotemedia{}", std::env::consts::EXE_SUFFIX);
+    if program.file_name().is_some_and(|own| own == name.as_str()) {
+        return Some(program.to_owned());
+    }
+    let folders = program.ancestors().skip(1).take(2);
+    folders.map(|folder| folder.join(&name)).find(|candidate| is_file(candidate))
 }
 
 fn forced_kind(value: String) -> Result<RuntimeKind, ConfigError> {
@@ -164,6 +183,22 @@ mod tests {
         assert_eq!(config.selector.python_runtime, PythonRuntime::CpythonWasm);
         assert!(!config.selector.enable_fallback);
         assert_eq!(config.cache_dir, Some(PathBuf::from("/home/a/.cache/remotemedia/wasm")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_compiler_is_the_program_itself_or_beside_it_or_a_folder_up() {
+        let near = |program: &str, there: &[&str]| {
+            compiler_near(Path::new(program), |path| there.contains(&path.to_str().unwrap()))
+        };
+        assert_eq!(near("/usr/bin/remotemedia", &[]), Some("/usr/bin/remotemedia".into()));
+        assert_eq!(
+            near("/venv/bin/python3", &["/venv/bin/remotemedia"]),
+            Some("/venv/bin/remotemedia".into())
+        );
+        let built = "/src/target/debug/remotemedia";
+        assert_eq!(near("/src/target/debug/deps/tests-1f", &[built]), Some(built.into()));
+        assert_eq!(near("/a/b/c/d", &["/a/remotemedia", "/remotemedia"]), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use remotemedia_core::{
     Manifest, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, Payload, Runtime, RuntimeKind,
+    SandboxPolicy,
 };
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
@@ -13,7 +14,9 @@ use remotemedia_wasm::{WasmConfig, WasmRuntime};
 use serde_json::Value;
 
 use crate::Config;
+use crate::config::nearby_compiler;
 use crate::load::{LoadError, load_manifest};
+use crate::lock::{self, LockFailure, Locked};
 use crate::media::payload_to_json;
 
 /// A set of runtimes with the operator's settings. Cheap to make; cloning shares the runtimes.
@@ -40,6 +43,7 @@ impl Host {
             policy: Arc::clone(&config.policy),
             env: config.granted_env.clone(),
             cache_dir: config.cache_dir.clone(),
+            compiler: config.compiler.clone().or_else(nearby_compiler),
         }));
         let python = Arc::new(CpythonRuntime::new(python));
         let runtimes: Vec<Arc<dyn Runtime>> =
@@ -60,18 +64,47 @@ impl Host {
         &self.config
     }
 
+    /// What sandboxed nodes may use and reach.
+    #[must_use]
+    pub fn policy(&self) -> &SandboxPolicy {
+        self.wasm.policy()
+    }
+
+    /// The program that compiles components, in a process of its own.
+    #[must_use]
+    pub fn compiler(&self) -> Option<&Path> {
+        self.wasm.compiler()
+    }
+
     /// The runtimes, for callers that make single nodes.
     #[must_use]
     pub fn runtimes(&self) -> &Runtimes {
         &self.runtimes
     }
 
-    /// Reads a manifest file (JSON or YAML). Its relative paths mean its own folder.
+    /// Reads a manifest file (JSON or YAML). Its relative paths mean its own folder. Its components must be what the
+    /// `remotemedia.lock` beside it lists, when there is one.
     ///
     /// # Errors
-    /// When the file cannot be read, is larger than 16 MiB, or is no valid manifest.
+    /// When the file cannot be read, is larger than 16 MiB, or is no valid manifest; or when the lock file is none, or
+    /// does not list a component.
     pub fn load_manifest(&self, path: &Path) -> Result<Manifest, LoadError> {
+        let mut manifest = self.load_unlocked_manifest(path)?;
+        lock::apply(path, &mut manifest)?;
+        Ok(manifest)
+    }
+
+    fn load_unlocked_manifest(&self, path: &Path) -> Result<Manifest, LoadError> {
         load_manifest(path, |faulty| self.plan(faulty).err().map(|errors| errors.0).unwrap_or_default())
+    }
+
+    /// Writes `remotemedia.lock` beside a manifest: what its components hold now is what they must hold from now on.
+    ///
+    /// # Errors
+    /// When the manifest or one of its components cannot be used, or the file cannot be written.
+    pub fn lock(&self, path: &Path) -> Result<Locked, LockFailure> {
+        let manifest = self.load_unlocked_manifest(path)?;
+        lock::write(path, &manifest, |component| self.wasm.inspect_file(component))
     }
 
     /// Proves the manifest sound and chooses a runtime for every node.

@@ -5,9 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
-pub mod conform;
 mod host;
 mod load;
+mod lock;
 pub mod media;
 pub mod package;
 mod policy;
@@ -16,6 +16,9 @@ pub mod report;
 pub use config::{Config, ConfigError};
 pub use host::Host;
 pub use load::{LoadError, MOST_MANIFEST_BYTES};
+pub use lock::{LOCK_FILE, LockFailure, Locked, LockedComponent};
 pub use policy::{PolicyError, load_policy, policy_to_toml};
 pub use remotemedia_python::InterpreterInfo;
-pub use remotemedia_wasm::WASMTIME_VERSION;
+pub use remotemedia_wasm::{
+    ChildFailure, ChildLimits, ComponentFacts, WASMTIME_VERSION, compile_in_this_child, trust,
+};

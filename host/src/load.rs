@@ -32,6 +32,16 @@ pub enum LoadError {
         /// Which file.
         path: PathBuf,
     },
+    /// The lock file beside it cannot be used.
+    #[error("the lock file `{}` cannot be used: {reason}. Write it again with `remotemedia lock {}`", path.display(), manifest.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// The manifest that it is beside of.
+        manifest: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The file says something wrong.
     #[error("the manifest `{}` has {} fault(s):\n{errors}", path.display(), errors.0.len())]
     Invalid {

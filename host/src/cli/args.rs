@@ -7,11 +7,13 @@ use clap_complete::Shell;
 
 use super::console;
 use super::failure::Failure;
+use super::node::NodeCommand;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
 Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
-             REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_POLICY, REMOTEMEDIA_LOG (for example `debug`).";
+             REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_COMPILER, REMOTEMEDIA_POLICY,
+             REMOTEMEDIA_LOG (for example `debug`).";
 
 /// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ pub struct CommandLine {
     /// The operator's policy for sandboxed nodes; by default REMOTEMEDIA_POLICY, else the built-in one.
     #[arg(long, global = true, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
+    /// Run only components that `remotemedia.lock` beside the manifest lists.
+    #[arg(long, global = true)]
+    pub locked: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +68,17 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Write a node of your own: from an empty folder to a tested component.
+    Node {
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// Write `remotemedia.lock` beside a manifest: its components must stay what they are now.
+    Lock {
+        /// The manifest (.json, .yaml).
+        #[arg(value_hint = ValueHint::FilePath)]
+        manifest: PathBuf,
+    },
     /// Print the JSON Schema of manifests, for editors.
     Schema,
     /// Check what this machine has for running nodes, and say how to mend what is missing.
@@ -75,6 +91,23 @@ pub enum Command {
         /// Which shell.
         shell: Shell,
     },
+    /// What the other verbs start to compile a component. Not for people.
+    #[command(hide = true)]
+    CompileComponent(CompileArgs),
+}
+
+/// Limits of the process that compiles one component from standard input to standard output.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// Length of the component.
+    #[arg(long)]
+    pub component_bytes: u64,
+    /// Address space, in MiB.
+    #[arg(long)]
+    pub memory_mb: u32,
+    /// Processor time, in seconds.
+    #[arg(long)]
+    pub cpu_seconds: u64,
 }
 
 #[derive(Debug, Subcommand)]

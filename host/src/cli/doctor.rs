@@ -20,7 +20,16 @@ struct Check {
 }
 
 pub fn doctor(host: &Host, as_json: bool) -> Result<(), Failure> {
-    let checks = [version(), native(host), wasmtime(), python(host), numpy(host), cache(host), wasm_target()];
+    let checks = [
+        version(),
+        native(host),
+        wasmtime(),
+        compiler(host),
+        python(host),
+        numpy(host),
+        cache(host),
+        wasm_target(),
+    ];
     let healthy = checks.iter().all(|check| check.ok != Some(false));
     if as_json {
         let checks: Vec<_> = checks
@@ -69,6 +78,24 @@ fn native(host: &Host) -> Check {
 
 fn wasmtime() -> Check {
     Check { name: "wasmtime", ok: Some(true), found: WASMTIME_VERSION.to_owned(), mend: None }
+}
+
+fn compiler(host: &Host) -> Check {
+    match host.compiler() {
+        Some(program) => Check {
+            name: "compiler",
+            ok: Some(program.is_file()),
+            found: program.display().to_string(),
+            mend: (!program.is_file())
+                .then(|| "set REMOTEMEDIA_COMPILER to a `remotemedia` that is there".into()),
+        },
+        None => Check {
+            name: "compiler",
+            ok: Some(false),
+            found: "none: components cannot be compiled".into(),
+            mend: Some("set REMOTEMEDIA_COMPILER to a `remotemedia` of this version".into()),
+        },
+    }
 }
 
 fn python(host: &Host) -> Check {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use remotemedia_core::{ErrorKind, ManifestErrors, NodeError};
 use remotemedia_host::media::MediaError;
-use remotemedia_host::{LoadError, PolicyError};
+use remotemedia_host::{LoadError, LockFailure, PolicyError};
 use serde_json::{Value, json};
 
 use super::console;
@@ -67,6 +67,11 @@ impl Failure {
         Self::new(EXIT_FAILED, "unhealthy", message)
     }
 
+    /// A component whose signature does not count.
+    pub fn untrusted(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, "untrusted", message)
+    }
+
     /// Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no file was written")
@@ -125,6 +130,16 @@ impl From<LoadError> for Failure {
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         Self::new(EXIT_USAGE, "policy", error.to_string())
+    }
+}
+
+impl From<LockFailure> for Failure {
+    fn from(error: LockFailure) -> Self {
+        match error {
+            LockFailure::Load(error) => error.into(),
+            LockFailure::Media(error) => Self::unreadable(&error),
+            _ => Self::new(EXIT_USAGE, "lock", error.to_string()),
+        }
     }
 }
 

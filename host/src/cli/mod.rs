@@ -1,10 +1,13 @@
 //! The command line: its grammar, its exit codes, and one file per verb.
 
 mod args;
+mod compile_component;
 mod console;
 mod doctor;
 mod failure;
 mod graph;
+mod lock;
+mod node;
 mod nodes;
 mod plan;
 mod policy;
@@ -13,6 +16,7 @@ mod schema;
 mod validate;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
@@ -56,11 +60,17 @@ fn usage_error(error: &clap::Error, wants_json: bool) -> ExitCode {
 
 fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
     let json = command_line.json;
-    if let Command::Completions { shell } = command_line.command {
-        return args::completions(shell);
+    match &command_line.command {
+        Command::Completions { shell } => return args::completions(*shell),
+        // Before anything else happens in the process: it gives up all rights first.
+        Command::CompileComponent(args) => return compile_component::compile_component(args),
+        _ => {}
     }
     let mut config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
     config.read_policy(command_line.policy.as_deref())?;
+    if command_line.locked {
+        Arc::make_mut(&mut config.policy).trust.require_lock = true;
+    }
     console::start_logging(config.log_filter.as_deref())?;
     let host = Host::new(config);
     match command_line.command {
@@ -68,10 +78,12 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
         Command::Validate { manifest } => validate::validate(&host, &manifest, json),
         Command::Plan { manifest } => plan::plan(&host, &manifest, json),
         Command::Graph { manifest, output } => graph::graph(&host, &manifest, output.as_deref(), json),
+        Command::Node { command } => node::node(&host, &command, json),
         Command::Nodes { command } => nodes::nodes(&host, &command, json),
         Command::Policy { command } => policy::policy(&host, &command, json),
+        Command::Lock { manifest } => lock::lock(&host, &manifest, json),
         Command::Schema => schema::schema(),
         Command::Doctor => doctor::doctor(&host, json),
-        Command::Completions { .. } => Ok(()),
+        Command::Completions { .. } | Command::CompileComponent(_) => Ok(()),
     }
 }

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::cache_eviction;
 use crate::cache_key::{self, KEY_BYTES};
+use crate::machine_code::MachineCode;
 
 const TAG_BYTES: usize = blake3::OUT_LEN;
 
@@ -23,6 +25,7 @@ pub(crate) type Digest = blake3::Hash;
 pub(crate) struct CompileCache {
     dir: PathBuf,
     key: [u8; KEY_BYTES],
+    most_bytes: u64,
 }
 
 /// What a look-up found.
@@ -36,47 +39,48 @@ pub(crate) enum Found {
 }
 
 impl CompileCache {
-    /// Opens the cache in `dir`, which is made when it is not there.
+    /// Opens the cache in `dir`, which is made when it is not there. Its entries together are kept below
+    /// `most_bytes`.
     ///
     /// # Errors
     /// When the folder or its key cannot be made or read.
-    pub fn open(dir: &Path) -> io::Result<Self> {
+    pub fn open(dir: &Path, most_bytes: u64) -> io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir)?;
-        Ok(Self { dir: dir.to_owned(), key: cache_key::load_or_make(dir)? })
+        Ok(Self { dir: dir.to_owned(), key: cache_key::load_or_make(dir)?, most_bytes })
     }
 
     /// The code of the component with that digest.
     pub fn load(&self, engine: &Engine, digest: &Digest) -> Found {
         let name = entry_name(engine, digest);
-        let Ok(entry) = fs::read(self.dir.join(&name)) else { return Found::Nothing };
+        let path = self.dir.join(&name);
+        let Ok(entry) = fs::read(&path) else { return Found::Nothing };
         let Some((tag, code)) = entry.split_first_chunk::<TAG_BYTES>() else { return Found::Refused };
         // `blake3::Hash` compares in constant time.
         if blake3::Hash::from_bytes(*tag) != self.tag(&name, code) {
             return Found::Refused;
         }
-        // SAFETY: the tag proves that a process that knew this user's key wrote exactly these bytes under exactly
-        // this name; only `store` does, with what `Component::serialize` gave it. The bytes are in our own memory.
-        #[expect(unsafe_code, reason = "loading machine code is unsafe; authenticated just above")]
-        let component = unsafe { Component::deserialize(engine, code) };
+        // The tag proves that a process that knew this user's key wrote exactly these bytes under exactly this name;
+        // only `store` does, with machine code of this host.
+        let component = MachineCode::by_this_host(code).component(engine);
+        cache_eviction::mark_used(&path);
         component.map_or(Found::Refused, Found::Code)
     }
 
-    /// Keeps the code of a component.
+    /// Keeps the code of a component, and removes what was not used for longest when there is too much.
     ///
     /// # Errors
     /// When it cannot be written; what was there before stays.
-    pub fn store(&self, engine: &Engine, digest: &Digest, component: &Component) -> io::Result<()> {
+    pub fn store(&self, engine: &Engine, digest: &Digest, code: &MachineCode<'_>) -> io::Result<()> {
         let name = entry_name(engine, digest);
-        let code = component.serialize().map_err(io::Error::other)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-        file.write_all(self.tag(&name, &code).as_bytes())?;
-        file.write_all(&code)?;
-        file.persist(self.dir.join(name))?;
-        Ok(())
+        file.write_all(self.tag(&name, code.bytes()).as_bytes())?;
+        file.write_all(code.bytes())?;
+        file.persist(self.dir.join(&name))?;
+        cache_eviction::shrink(&self.dir, self.most_bytes, &name)
     }
 
     fn tag(&self, name: &str, code: &[u8]) -> blake3::Hash {
@@ -113,9 +117,11 @@ mod tests {
 
     const EMPTY: &str = "(component)";
 
-    fn compiled(engine: &Engine) -> (Digest, Component) {
+    const MOST_BYTES: u64 = 1 << 20;
+
+    fn compiled(engine: &Engine) -> (Digest, MachineCode<'static>) {
         let bytes = wat::parse_str(EMPTY).unwrap();
-        (blake3::hash(&bytes), Component::from_binary(engine, &bytes).unwrap())
+        (blake3::hash(&bytes), MachineCode::by_this_host(engine.precompile_component(&bytes).unwrap()))
     }
 
     fn only_entry(dir: &Path) -> PathBuf {
@@ -130,11 +136,11 @@ mod tests {
     fn what_was_stored_is_found_by_another_process_of_the_same_user() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::default();
-        let (digest, component) = compiled(&engine);
-        let cache = CompileCache::open(dir.path()).unwrap();
+        let (digest, code) = compiled(&engine);
+        let cache = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
         assert!(matches!(cache.load(&engine, &digest), Found::Nothing));
-        cache.store(&engine, &digest, &component).unwrap();
-        let reopened = CompileCache::open(dir.path()).unwrap();
+        cache.store(&engine, &digest, &code).unwrap();
+        let reopened = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
         assert!(matches!(reopened.load(&engine, &digest), Found::Code(_)));
         assert!(matches!(reopened.load(&engine, &blake3::hash(b"another")), Found::Nothing));
     }
@@ -143,9 +149,9 @@ mod tests {
     fn every_flipped_bit_and_every_cut_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let engine = Engine::default();
-        let (digest, component) = compiled(&engine);
-        let cache = CompileCache::open(dir.path()).unwrap();
-        cache.store(&engine, &digest, &component).unwrap();
+        let (digest, code) = compiled(&engine);
+        let cache = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
+        cache.store(&engine, &digest, &code).unwrap();
         let entry = only_entry(dir.path());
         let good = fs::read(&entry).unwrap();
         for position in (0..good.len()).step_by(97).chain([0, 31, 32, good.len() - 1]) {
@@ -172,14 +178,14 @@ mod tests {
     fn an_entry_of_another_name_or_another_user_is_refused() {
         let (dir, other_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let engine = Engine::default();
-        let (digest, component) = compiled(&engine);
-        let cache = CompileCache::open(dir.path()).unwrap();
-        cache.store(&engine, &digest, &component).unwrap();
+        let (digest, code) = compiled(&engine);
+        let cache = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
+        cache.store(&engine, &digest, &code).unwrap();
         let entry = only_entry(dir.path());
         let renamed = blake3::hash(b"what an attacker wants to run");
         fs::copy(&entry, dir.path().join(entry_name(&engine, &renamed))).unwrap();
         assert!(matches!(cache.load(&engine, &renamed), Found::Refused));
-        let other = CompileCache::open(other_dir.path()).unwrap();
+        let other = CompileCache::open(other_dir.path(), MOST_BYTES).unwrap();
         fs::copy(&entry, other_dir.path().join(entry.file_name().unwrap())).unwrap();
         assert!(matches!(other.load(&engine, &digest), Found::Refused));
     }

@@ -75,6 +75,14 @@ const REFUSED: [WasmFeatures; 23] = [
     WasmFeatures::CM_FIXED_LENGTH_LISTS,
 ];
 
+/// The settings of an engine that only compiles, for a process with little address space. What decides about the code
+/// is the same as in [`SandboxEngine`]; if it ever were not, its code would be refused.
+pub(crate) fn compiling_config() -> Config {
+    let mut config = config(&SandboxPolicy::default());
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
 fn config(policy: &SandboxPolicy) -> Config {
     let mut config = Config::new();
     config

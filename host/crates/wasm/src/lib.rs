@@ -6,8 +6,10 @@
 
 mod bindings;
 mod cache;
+mod cache_eviction;
 mod cache_key;
 mod clocks;
+mod compile;
 mod counters;
 mod engine;
 mod failure;
@@ -20,15 +22,17 @@ mod json_depth;
 mod limits;
 mod linking;
 mod loader;
+mod machine_code;
 mod meter;
 mod node;
 mod runtime;
 mod seeded_random;
 mod tenant;
 mod ticker;
+pub mod trust;
 mod version;
-mod wit_version;
 
+pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, compile_in_this_child};
 pub use counters::SandboxCounts;
-pub use runtime::{WasmConfig, WasmRuntime};
+pub use runtime::{ComponentFacts, WasmConfig, WasmRuntime};
 pub use version::WASMTIME_VERSION;

@@ -5,28 +5,39 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use remotemedia_core::manifest::ComponentPin;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError};
 use wasmtime::component::Component;
 
 use crate::bindings::{Prepared, WORLD};
 use crate::cache::{CompileCache, Digest, Found};
+use crate::compile::{CompileFailure, Compiler};
 use crate::counters::Counters;
 use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
 use crate::limits::mebibytes;
-use crate::wit_version;
+use crate::trust::{self, Sha256};
 
 /// A component that is ready to be instantiated.
 pub(crate) struct Loaded {
     pub prepared: Prepared,
     pub descriptor: NodeDescriptor,
+    /// Of the whole file, signature included.
+    sha256: OnceLock<Sha256>,
+}
+
+impl Loaded {
+    fn sha256(&self, file: &[u8]) -> Sha256 {
+        *self.sha256.get_or_init(|| trust::sha256(file))
+    }
 }
 
 pub(crate) struct Loader {
     pub engine: SandboxEngine,
     cache: Option<CompileCache>,
+    compiler: Compiler,
     /// One slot per content: two nodes of one new component compile it once.
     slots: Mutex<HashMap<Digest, Slot>>,
 }
@@ -34,42 +45,86 @@ pub(crate) struct Loader {
 type Slot = Arc<Mutex<Option<Arc<Loaded>>>>;
 
 impl Loader {
-    pub fn new(engine: SandboxEngine, cache: Option<CompileCache>) -> Self {
-        Self { engine, cache, slots: Mutex::default() }
+    pub fn new(engine: SandboxEngine, cache: Option<CompileCache>, compiler: Compiler) -> Self {
+        Self { engine, cache, compiler, slots: Mutex::default() }
     }
 
-    /// The component in `file`.
+    /// The component in `file`, which must be the one that `pin` means.
     ///
     /// # Errors
-    /// `Unavailable` when the file cannot be read, `InvalidParams` when it is not a node, or what its `describe`
-    /// did wrong.
-    pub fn load(&self, file: &Path, sandbox: Sandbox) -> Result<Arc<Loaded>, NodeError> {
+    /// `Unavailable` when the file cannot be read, `PermissionDenied` when it is not trusted, `InvalidParams` when it
+    /// is not a node, or what compiling it or its `describe` did wrong.
+    pub fn load(
+        &self,
+        file: &Path,
+        pin: Option<&ComponentPin>,
+        sandbox: Sandbox,
+    ) -> Result<Arc<Loaded>, NodeError> {
         let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
-        let digest = blake3::hash(&bytes);
-        let slot =
-            Arc::clone(self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(digest).or_default());
+        self.load_bytes(file, &bytes, pin, sandbox)
+    }
+
+    /// As [`Loader::load`], with the digest of exactly what was loaded.
+    pub fn load_with_digest(
+        &self,
+        file: &Path,
+        sandbox: Sandbox,
+    ) -> Result<(Arc<Loaded>, Sha256), NodeError> {
+        let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
+        let loaded = self.load_bytes(file, &bytes, None, sandbox)?;
+        let sha256 = loaded.sha256(&bytes);
+        Ok((loaded, sha256))
+    }
+
+    /// From here on the file is not looked at again: what was checked is what runs.
+    fn load_bytes(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        pin: Option<&ComponentPin>,
+        sandbox: Sandbox,
+    ) -> Result<Arc<Loaded>, NodeError> {
+        let digest = blake3::hash(bytes);
+        let slot = self.slot(digest);
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*slot {
+            if let Some(pin) = pin {
+                trust::check_pin(file, loaded.sha256(bytes), pin)?;
+            }
             return Ok(Arc::clone(loaded));
         }
-        let component = self.compile(file, &bytes, &digest, &sandbox.counters)?;
+        let sha256 = pin.map(|_| trust::sha256(bytes));
+        if let (Some(pin), Some(sha256)) = (pin, sha256) {
+            trust::check_pin(file, sha256, pin)?;
+        }
+        let content = trust::approve(&sandbox.policy.trust, file, bytes)?;
+        // Signing a component changes nothing of its code.
+        let digest = if content.len() == bytes.len() { digest } else { blake3::hash(content) };
+        let component = self.compile(file, content, &digest, &sandbox)?;
         let prepared = self.prepare(file, &component)?;
         let mut instance = Instance::start(&self.engine, &prepared, "describe", sandbox)
             .map_err(|error| about(file, error))?;
         let descriptor = instance.describe().map_err(|error| about(file, error))?;
-        let loaded = Arc::new(Loaded { prepared, descriptor });
+        let loaded =
+            Arc::new(Loaded { prepared, descriptor, sha256: sha256.map(Into::into).unwrap_or_default() });
         *slot = Some(Arc::clone(&loaded));
         Ok(loaded)
+    }
+
+    fn slot(&self, digest: Digest) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(digest).or_default())
     }
 
     fn compile(
         &self,
         file: &Path,
-        bytes: &[u8],
+        content: &[u8],
         digest: &Digest,
-        counters: &Counters,
+        sandbox: &Sandbox,
     ) -> Result<Component, NodeError> {
         let engine = &self.engine.engine;
+        let counters = &sandbox.counters;
         match self.cache.as_ref().map(|cache| cache.load(engine, digest)) {
             Some(Found::Code(component)) => return Ok(component),
             Some(Found::Refused) => {
@@ -82,27 +137,17 @@ impl Loader {
             Some(Found::Nothing) | None => {}
         }
         Counters::add_one(&counters.compilations);
-        let component = Component::from_binary(engine, bytes).map_err(|error| {
-            invalid(
-                file,
-                &format!("is not a sound WebAssembly component: {error:#}. Build or download it again"),
-            )
-        })?;
-        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.store(engine, digest, &component)) {
+        let (code, component) = self
+            .compiler
+            .compile(engine, content, &sandbox.policy.compile)
+            .map_err(|failure| not_compiled(file, &failure))?;
+        if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.store(engine, digest, &code)) {
             tracing::warn!("the compiled code of {} cannot be kept: {error}", file.display());
         }
         Ok(component)
     }
 
     fn prepare(&self, file: &Path, component: &Component) -> Result<Prepared, NodeError> {
-        let ours = wit_version::version_of(WORLD).unwrap_or_default();
-        if let Some(version) = wit_version::foreign(&self.engine.engine, component, ours) {
-            let what = format!(
-                "was made for remotemedia:node@{version}, and this host knows remotemedia:node@{ours}: take a host of \
-                 that version, or build the node against wit/v{ours}"
-            );
-            return Err(invalid(file, &what));
-        }
         let instance = self.engine.linker.instantiate_pre(component).map_err(|error| {
             invalid(
                 file,
@@ -125,6 +170,10 @@ impl Loader {
 
 fn invalid(file: &Path, what: &str) -> NodeError {
     NodeError::invalid_params(format!("{} {what}", file.display()))
+}
+
+fn not_compiled(file: &Path, failure: &CompileFailure) -> NodeError {
+    NodeError::new(failure.kind(), format!("{} {failure}", file.display()))
 }
 
 fn about(file: &Path, error: NodeError) -> NodeError {

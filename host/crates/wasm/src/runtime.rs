@@ -6,20 +6,24 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use remotemedia_core::manifest::ComponentRef;
 use remotemedia_core::{
     ErrorKind, ManifestError, Node, NodeDescriptor, NodeError, NodeManifest, Runtime, RuntimeKind,
     SandboxPolicy,
 };
 
+use crate::bindings::WORLD;
 use crate::cache::CompileCache;
+use crate::compile::Compiler;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
 use crate::granted::Granted;
 use crate::instance::{Instance, Sandbox};
-use crate::limits::NodeLimits;
+use crate::limits::{NodeLimits, mebibytes};
 use crate::loader::{Loaded, Loader};
 use crate::node::WasmNode;
 use crate::tenant::Tenants;
+use crate::trust::{self, Sha256};
 use crate::version::{WASMTIME_VERSION, assert_safe};
 
 /// How the sandbox is set up.
@@ -31,6 +35,20 @@ pub struct WasmConfig {
     pub env: BTreeMap<String, String>,
     /// Where compiled code is kept; nowhere when `None`. See [`WasmConfig::user_cache_dir`].
     pub cache_dir: Option<PathBuf>,
+    /// The program that compiles components, in a process of its own: a `remotemedia` of this version. Without one,
+    /// components are compiled only where the policy lets this process do it.
+    pub compiler: Option<PathBuf>,
+}
+
+/// What is known about a component file without running more of it than its `describe`.
+#[derive(Clone, Debug)]
+pub struct ComponentFacts {
+    /// What it says about itself.
+    pub descriptor: NodeDescriptor,
+    /// Of the whole file, as it was loaded.
+    pub sha256: Sha256,
+    /// The version of the WIT package that it implements, for example `0.1.0`.
+    pub wit: &'static str,
 }
 
 impl WasmConfig {
@@ -50,6 +68,7 @@ pub struct WasmRuntime {
     env: BTreeMap<String, String>,
     tenants: Tenants,
     cache_dir: Option<PathBuf>,
+    compiler: Option<PathBuf>,
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
 }
@@ -73,6 +92,7 @@ impl WasmRuntime {
             policy: config.policy,
             env: config.env,
             cache_dir: config.cache_dir,
+            compiler: config.compiler,
             counters: Arc::default(),
             loader: Mutex::default(),
         }
@@ -82,6 +102,12 @@ impl WasmRuntime {
     #[must_use]
     pub fn cache_dir(&self) -> Option<&Path> {
         self.cache_dir.as_deref()
+    }
+
+    /// The program that compiles components.
+    #[must_use]
+    pub fn compiler(&self) -> Option<&Path> {
+        self.compiler.as_deref()
     }
 
     /// What guests may use and reach.
@@ -107,8 +133,18 @@ impl WasmRuntime {
     /// # Errors
     /// When the file is not a node, or its `describe` fails.
     pub fn describe_file(&self, file: &Path) -> Result<NodeDescriptor, NodeError> {
-        let loaded = self.loader()?.load(file, self.describing())?;
-        Ok(loaded.descriptor.clone())
+        Ok(self.inspect_file(file)?.descriptor)
+    }
+
+    /// What there is to know about the component in `file`, whatever its node type. Not even `trust.require_lock` wants
+    /// it locked: this is how it gets there.
+    ///
+    /// # Errors
+    /// When the file is not a node, or its `describe` fails.
+    pub fn inspect_file(&self, file: &Path) -> Result<ComponentFacts, NodeError> {
+        let (loaded, sha256) = self.loader()?.load_with_digest(file, self.describing())?;
+        let wit = WORLD.rsplit('@').next().unwrap_or_default();
+        Ok(ComponentFacts { descriptor: loaded.descriptor.clone(), sha256, wit })
     }
 
     fn loader(&self) -> Result<Arc<Loader>, NodeError> {
@@ -128,13 +164,13 @@ impl WasmRuntime {
             )
         })?;
         let cache = self.cache_dir.as_deref().and_then(|dir| {
-            CompileCache::open(dir)
+            CompileCache::open(dir, mebibytes(self.policy.compile.cache_mb.into()) as u64)
                 .inspect_err(|error| {
                     tracing::warn!("no cache for compiled code in {}: {error}", dir.display())
                 })
                 .ok()
         });
-        let made = Arc::new(Loader::new(engine, cache));
+        let made = Arc::new(Loader::new(engine, cache, Compiler::new(self.compiler.clone())));
         *loader = Some(Arc::clone(&made));
         Ok(made)
     }
@@ -176,8 +212,10 @@ impl WasmRuntime {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             NodeError::new(ErrorKind::PermissionDenied, faults.join("; "))
         })?;
+        let pin = node.component.as_ref().and_then(ComponentRef::pin);
+        trust::check_locked(&self.policy.trust, &file, pin)?;
         let loader = self.loader()?;
-        let loaded = loader.load(&file, self.describing())?;
+        let loaded = loader.load(&file, pin, self.describing())?;
         let declared = &loaded.descriptor.node_type;
         if *declared != node.node_type {
             return Err(NodeError::invalid_params(format!(

@@ -12,7 +12,9 @@ use crate::fixture::{audio, buffer, manifest, process, start};
 
 fn runtime_in(dir: &Path) -> WasmRuntime {
     let limits = SandboxLimits { running_nodes: 8, ..SandboxLimits::default() };
-    let policy = SandboxPolicy { limits, ..SandboxPolicy::default() }.into();
+    let mut policy = SandboxPolicy { limits, ..SandboxPolicy::default() };
+    policy.compile.in_process = true;
+    let policy = policy.into();
     WasmRuntime::new(WasmConfig { policy, cache_dir: Some(dir.to_owned()), ..WasmConfig::default() })
 }
 

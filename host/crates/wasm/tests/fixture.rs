@@ -20,7 +20,7 @@ pub fn guest(name: &str) -> PathBuf {
 /// A node of that guest.
 pub fn manifest(name: &str, params: Value) -> NodeManifest {
     let mut node = NodeManifest::new(format!("a-{name}"), name).with_params(params);
-    node.component = Some(guest(name));
+    node.component = Some(guest(name).into());
     node
 }
 
@@ -43,6 +43,8 @@ pub fn runtime_with(limits: SandboxLimits) -> WasmRuntime {
 /// A runtime under that policy, for few nodes: a small pool is quickly made.
 pub fn runtime_of(mut policy: SandboxPolicy) -> WasmRuntime {
     policy.limits.running_nodes = policy.limits.running_nodes.min(8);
+    // The process that compiles is the binary's, and is tested with it.
+    policy.compile.in_process = true;
     WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() })
 }
 

@@ -1,5 +1,6 @@
 //! The manifest: the user's JSON or YAML, parsed into types. Nothing here knows which node types exist.
 
+mod component;
 mod error;
 pub(crate) mod nearest;
 mod parse;
@@ -8,10 +9,10 @@ pub(crate) mod schema;
 mod syntax;
 mod types;
 
+pub use component::{ComponentPin, ComponentRef, PinnedBy};
 pub use error::{ManifestError, ManifestErrors};
 pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
-pub use schema::Schema;
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,
     Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint, Version,

@@ -9,6 +9,7 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use super::component::SHA256_PATTERN;
 use super::path::{Place, Step};
 use super::{ManifestError, nearest};
 
@@ -17,8 +18,8 @@ const MOST_FAULTS: usize = 1_000;
 /// Longest rendering of a wrong value, in characters.
 const LONGEST_SHOWN: usize = 60;
 
-/// A JSON Schema made ready for checking.
-pub struct Schema {
+/// A schema made ready for checking.
+pub(crate) struct Schema {
     schema: Value,
     validator: Validator,
 }
@@ -37,12 +38,11 @@ impl Schema {
     }
 
     /// Whether this is the compiled form of `schema`.
-    pub(crate) fn is_of(&self, schema: &Value) -> bool {
+    pub fn is_of(&self, schema: &Value) -> bool {
         self.schema == *schema
     }
 
     /// Everything wrong with `document`, which lies at `prefix` of the manifest, in reading order.
-    #[must_use]
     pub fn check(&self, document: &Value, prefix: &str) -> Vec<ManifestError> {
         if self.validator.is_valid(document) {
             return Vec::new();
@@ -204,6 +204,10 @@ fn explain_one(kind: &Kind, error: &ValidationError<'_>) -> ManifestError {
         Kind::Pattern { pattern } if pattern == "^[A-Za-z0-9_-]+$" => {
             fault(format!("{} is not an id: ids are made of letters, digits, `_` and `-`", shown(value)))
         }
+        Kind::Pattern { pattern } if pattern == SHA256_PATTERN => fault(format!(
+            "{} is not a SHA-256, which is 64 lower-case hexadecimal digits: `sha256sum FILE` prints it",
+            shown(value)
+        )),
         Kind::Pattern { pattern } => fault(format!("{} does not match the pattern {pattern}", shown(value))),
         Kind::UniqueItems => fault("an item appears twice".into()),
         _ => fault(error.to_string()),

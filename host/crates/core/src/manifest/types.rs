@@ -1,13 +1,14 @@
 //! The manifest's types. Their doc comments are the descriptions of the generated JSON Schema, so they are
 //! written for the person who edits a manifest.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::component::ComponentRef;
 use crate::policy::{Clock, Random};
 
 /// A pipeline: nodes and how they are connected.
@@ -68,9 +69,9 @@ pub struct NodeManifest {
     /// Which runtime should run it.
     #[serde(default, skip_serializing_if = "RuntimeHint::is_auto")]
     pub runtime_hint: RuntimeHint,
-    /// A `.wasm` component, as a path relative to the manifest.
+    /// A `.wasm` component: a path relative to the manifest, alone or with the file's SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub component: Option<PathBuf>,
+    pub component: Option<ComponentRef>,
     /// A Python node that takes the whole stream as one async generator.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_streaming: bool,
@@ -161,7 +162,7 @@ impl NodeManifest {
     /// Where the component file is, resolved against the manifest's folder.
     #[must_use]
     pub fn component_path(&self) -> Option<PathBuf> {
-        self.component.as_deref().map(|path: &Path| self.base_dir.join(path))
+        self.component.as_ref().map(|component| self.base_dir.join(component.path()))
     }
 }
 

@@ -16,10 +16,26 @@ pub struct CompileLimits {
     /// Address space of the process that compiles, in MiB.
     #[schemars(range(min = 64, max = 65_536))]
     pub memory_mb: u32,
+    /// Functions of all modules of a component together.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub functions: u32,
+    /// Size of the folder that keeps compiled components, in MiB. What was not used for longest is removed.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub cache_mb: u32,
+    /// Whether the host itself compiles, without limits of time and memory. For components that you trust, where no
+    /// other process can be started.
+    pub in_process: bool,
 }
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { component_mb: 32, timeout_ms: 30_000, memory_mb: 2_048 }
+        Self {
+            component_mb: 32,
+            timeout_ms: 30_000,
+            memory_mb: 2_048,
+            functions: 50_000,
+            cache_mb: 1_024,
+            in_process: false,
+        }
     }
 }

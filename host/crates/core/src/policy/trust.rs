@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Trust {
     /// Whether a component must carry a signature of a trusted key.
     pub require_signature: bool,
-    /// The public keys whose signatures count.
+    /// The public keys whose signatures count, as `remotemedia node keygen` prints them.
+    #[schemars(inner(regex(pattern = r"^ed25519:[A-Za-z0-9+/]{43}=$")))]
     pub trusted_keys: Vec<String>,
-    /// Whether a component must be listed with its digest in `remotemedia.lock` beside the manifest.
+    /// Whether the components of a manifest must be listed in the `remotemedia.lock` beside it.
     pub require_lock: bool,
 }

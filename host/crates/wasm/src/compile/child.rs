@@ -1,0 +1,289 @@
+//! Runs the compiling process: hands it the component, takes the code, and ends it when it takes too long. It is
+//! always waited for: no zombie stays.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::{self, Builder};
+use std::time::{Duration, Instant};
+
+use remotemedia_core::policy::CompileLimits;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::CHILD_VERB;
+use super::failure::{CompileFailure, shown};
+
+/// More threads compile hardly faster, and each takes address space.
+const MOST_THREADS: usize = 4;
+/// What is read of standard error, in bytes.
+const MOST_ERROR_BYTES: u64 = 8 << 10;
+/// Machine code of a component is at most so many times its size, beside `LEAST_CODE_BYTES`; real ones reach 5.
+const MOST_GROWTH: u64 = 16;
+const LEAST_CODE_BYTES: u64 = 16 << 20;
+/// The exit code of a compiler that understood everything and refuses the component.
+const REFUSED: i32 = 2;
+/// How often an end is looked for that follows at once.
+const POLL: Duration = Duration::from_millis(1);
+
+/// The machine code that `program` makes of `component`.
+pub(super) fn compile(
+    program: &Path,
+    component: &[u8],
+    limits: &CompileLimits,
+) -> Result<Vec<u8>, CompileFailure> {
+    let unusable = |error: &io::Error| CompileFailure::unusable(program, &error.to_string());
+    let mut running = Running::start(program, component.len(), limits).map_err(|error| unusable(&error))?;
+    let ended = running.converse(component, limits);
+    let Conversation { code, errors, status } = ended.map_err(|interruption| match interruption {
+        Interruption::Time => CompileFailure::TooLong { limit_ms: limits.timeout_ms },
+        Interruption::Code(most) => CompileFailure::TooMuchCode { limit_mb: most >> 20 },
+        Interruption::System(error) => unusable(&error),
+    })?;
+    if status.success() { Ok(code) } else { Err(explain(program, status, &errors, limits)) }
+}
+
+/// Why the compiler ended without code.
+fn explain(program: &Path, status: ExitStatus, errors: &str, limits: &CompileLimits) -> CompileFailure {
+    let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
+    if status.code() == Some(REFUSED) {
+        let reason =
+            lines().next().unwrap_or("it was refused without a reason").trim_start_matches("error: ");
+        return CompileFailure::NotSound { reason: shown(reason) };
+    }
+    let memory = ["memory allocation of", "Cannot allocate memory", "out of memory"];
+    if memory.iter().any(|words| errors.contains(words)) {
+        return CompileFailure::TooMuchMemory { limit_mb: limits.memory_mb };
+    }
+    match status.signal().and_then(Signal::from_named_raw) {
+        Some(signal) if signal == Signal::XCPU => CompileFailure::TooLong { limit_ms: limits.timeout_ms },
+        Some(signal) => {
+            let words = lines().find(|line| line.contains("overflowed its stack")).unwrap_or("it crashed");
+            CompileFailure::Crash { reason: shown(&format!("{words} ({signal:?})")) }
+        }
+        None if status.code() == Some(101) => {
+            CompileFailure::Crash { reason: shown(&lines().collect::<Vec<_>>().join(" ")) }
+        }
+        None => CompileFailure::unusable(program, lines().next().unwrap_or("it said nothing")),
+    }
+}
+
+/// A compiling process. Dropping it ends it.
+struct Running {
+    child: Child,
+    reaped: bool,
+}
+
+/// What came out of it.
+struct Conversation {
+    code: Vec<u8>,
+    errors: String,
+    status: ExitStatus,
+}
+
+/// Why it was ended.
+enum Interruption {
+    Time,
+    Code(u64),
+    System(io::Error),
+}
+
+impl From<io::Error> for Interruption {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Running {
+    fn start(program: &Path, component_bytes: usize, limits: &CompileLimits) -> io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
+        // The clock ends it first; this is for the case that nobody looks at the clock any more.
+        let cpu_seconds = limits.timeout_ms.div_ceil(1_000) * threads as u64 + 1;
+        let child = Command::new(program)
+            .arg(CHILD_VERB)
+            .args(["--component-bytes", &component_bytes.to_string()])
+            .args(["--memory-mb", &limits.memory_mb.to_string()])
+            .args(["--cpu-seconds", &cpu_seconds.to_string()])
+            .env_clear()
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            // Every arena of the C library's allocator reserves address space.
+            .env("MALLOC_ARENA_MAX", "2")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { child, reaped: false })
+    }
+
+    /// Everything that is said until it ends, which it has after this.
+    fn converse(&mut self, component: &[u8], limits: &CompileLimits) -> Result<Conversation, Interruption> {
+        let deadline = Instant::now() + Duration::from_millis(limits.timeout_ms);
+        let most_code = LEAST_CODE_BYTES + MOST_GROWTH * component.len() as u64;
+        let pipes = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
+        let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(io::Error::other("it has no pipes").into());
+        };
+        thread::scope(|scope| {
+            let talked = (|| -> Result<Conversation, Interruption> {
+                // A compiler that ends early says why on standard error; that it does not read on is no news.
+                Builder::new().spawn_scoped(scope, move || drop(stdin.write_all(component)))?;
+                let errors = Builder::new().spawn_scoped(scope, move || head_of(stderr))?;
+                let (sender, receiver) = mpsc::channel();
+                Builder::new()
+                    .spawn_scoped(scope, move || drop(sender.send(read_code(stdout, most_code))))?;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let code = receiver.recv_timeout(left).map_err(|_| Interruption::Time)??;
+                let status = self.wait_until(deadline)?;
+                let errors = errors.join().unwrap_or_default();
+                Ok(Conversation { code, errors, status })
+            })();
+            if talked.is_err() {
+                // Ends the pipes too, for which the threads wait.
+                self.end();
+            }
+            talked
+        })
+    }
+
+    fn wait_until(&mut self, deadline: Instant) -> Result<ExitStatus, Interruption> {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                self.reaped = true;
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                return Err(Interruption::Time);
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.reaped {
+            return;
+        }
+        // Before it is waited for: until then, the number of the group can be nobody else's.
+        if let Err(error) = kill_process_group(Pid::from_child(&self.child), Signal::KILL) {
+            tracing::debug!("the compiler's process group is gone already: {error}");
+        }
+        drop(self.child.kill());
+        match self.child.wait() {
+            Ok(_) => self.reaped = true,
+            Err(error) => tracing::warn!("the compiler cannot be waited for: {error}"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn read_code(stdout: impl Read, most: u64) -> Result<Vec<u8>, Interruption> {
+    let mut code = Vec::new();
+    stdout.take(most + 1).read_to_end(&mut code)?;
+    if code.len() as u64 > most { Err(Interruption::Code(most)) } else { Ok(code) }
+}
+
+/// The beginning of what is written; the rest is read and forgotten, so that the writer is not held up.
+fn head_of(mut stderr: impl Read) -> String {
+    let mut head = Vec::new();
+    let read = stderr.by_ref().take(MOST_ERROR_BYTES).read_to_end(&mut head);
+    if read.is_ok() {
+        drop(io::copy(&mut stderr, &mut io::sink()));
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A compiler that is a shell script. It gets the same arguments as a real one.
+    fn script(dir: &tempfile::TempDir, body: &str) -> PathBuf {
+        let path = dir.path().join("compiler");
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn run(body: &str, timeout_ms: u64) -> Result<Vec<u8>, CompileFailure> {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = CompileLimits { timeout_ms, ..CompileLimits::default() };
+        compile(&script(&dir, body), b"component", &limits)
+    }
+
+    const ENOUGH_MS: u64 = 60_000;
+
+    #[test]
+    fn the_compiler_gets_the_component_its_limits_and_nothing_else() {
+        let code = run("cat; echo \" $*\"; pwd; env", ENOUGH_MS).unwrap();
+        let text = String::from_utf8(code).unwrap();
+        let expected = "component compile-component --component-bytes 9 --memory-mb 2048 --cpu-seconds ";
+        assert!(text.starts_with(expected), "{text}");
+        let names: Vec<&str> =
+            text.lines().skip(2).filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        // The shell itself adds the last ones.
+        let known = ["RAYON_NUM_THREADS", "MALLOC_ARENA_MAX", "PWD", "OLDPWD", "SHLVL", "_"];
+        assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
+        assert_eq!(text.lines().nth(1), Some("/"));
+    }
+
+    #[test]
+    fn a_compiler_that_never_ends_is_ended_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        for body in ["sleep 600 & echo $! > PID; wait", "exec >&-; sleep 600 & echo $! > PID; wait"] {
+            let limits = CompileLimits { timeout_ms: 1_000, ..CompileLimits::default() };
+            let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
+            let failure = compile(&program, b"component", &limits).unwrap_err();
+            assert_eq!(failure, CompileFailure::TooLong { limit_ms: 1_000 });
+            let sleeping = std::fs::read_to_string(&pid).unwrap();
+            let gone = || {
+                let state = std::fs::read_to_string(format!("/proc/{}/stat", sleeping.trim()));
+                state.map_or(true, |state| state.contains(") Z"))
+            };
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !gone() && Instant::now() < deadline {
+                thread::sleep(POLL);
+            }
+            assert!(gone(), "process {sleeping} goes on");
+        }
+    }
+
+    #[test]
+    fn every_way_to_end_without_code_has_its_own_failure() {
+        let limit_mb = CompileLimits::default().memory_mb;
+        let memory = "echo 'memory allocation of 999 bytes failed' >&2; kill -ABRT $$";
+        assert_eq!(run(memory, ENOUGH_MS), Err(CompileFailure::TooMuchMemory { limit_mb }));
+        let refused = run("echo 'error: type mismatch at offset 0x1f' >&2; exit 2", ENOUGH_MS);
+        assert_eq!(refused, Err(CompileFailure::NotSound { reason: "type mismatch at offset 0x1f".into() }));
+        assert_eq!(run("kill -XCPU $$", ENOUGH_MS), Err(CompileFailure::TooLong { limit_ms: ENOUGH_MS }));
+        let crash = run("echo \"thread 'main' has overflowed its stack\" >&2; kill -SEGV $$", ENOUGH_MS);
+        assert!(
+            matches!(&crash, Err(CompileFailure::Crash { reason }) if reason.contains("overflowed")),
+            "{crash:?}"
+        );
+        let panic = run("echo 'panicked at x.rs' >&2; exit 101", ENOUGH_MS);
+        assert!(matches!(panic, Err(CompileFailure::Crash { .. })), "{panic:?}");
+        let other = run("echo 'no such verb' >&2; exit 1", ENOUGH_MS);
+        assert!(matches!(other, Err(CompileFailure::UnusableCompiler { .. })), "{other:?}");
+        let absent = compile(Path::new("/nowhere/remotemedia"), b"", &CompileLimits::default());
+        assert!(matches!(absent, Err(CompileFailure::UnusableCompiler { .. })), "{absent:?}");
+    }
+
+    #[test]
+    fn endless_output_is_cut_off_on_both_channels() {
+        let failure = run("cat /dev/zero", ENOUGH_MS);
+        assert_eq!(failure, Err(CompileFailure::TooMuchCode { limit_mb: 16 }));
+        let failure = run("head -c 50000000 /dev/zero | tr '\\0' x >&2; exit 2", ENOUGH_MS);
+        assert!(matches!(&failure, Err(CompileFailure::NotSound { reason }) if reason.len() < 1_000));
+    }
+}

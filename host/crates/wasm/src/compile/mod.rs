@@ -1,0 +1,65 @@
+//! From the bytes of a component to machine code. Compilers were not made for hostile input: they may need all the
+//! memory and time there is. So it happens in a process of its own, which has limits and nothing to lose; in this
+//! process only where the operator says so.
+
+mod child;
+mod failure;
+mod functions;
+mod inside;
+mod slots;
+
+use std::path::PathBuf;
+
+use remotemedia_core::policy::CompileLimits;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::machine_code::MachineCode;
+pub(crate) use failure::CompileFailure;
+pub use inside::{ChildFailure, ChildLimits, compile_in_this_child};
+use slots::Slots;
+
+/// What the compiling program's hidden verb is called.
+pub const CHILD_VERB: &str = "compile-component";
+
+/// How many processes compile at once: each may take what `compile.memory_mb` allows.
+const MOST_AT_ONCE: usize = 2;
+
+/// Compiles components, within limits.
+pub(crate) struct Compiler {
+    program: Option<PathBuf>,
+    slots: Slots,
+}
+
+impl Compiler {
+    /// A compiler that runs `program`.
+    pub fn new(program: Option<PathBuf>) -> Self {
+        Self { program, slots: Slots::new(MOST_AT_ONCE) }
+    }
+
+    /// Compiles the component in `bytes` for `engine`.
+    pub fn compile(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        limits: &CompileLimits,
+    ) -> Result<(MachineCode<'static>, Component), CompileFailure> {
+        functions::check(bytes, limits.functions.into())?;
+        if limits.in_process {
+            let code =
+                engine.precompile_component(bytes).map_err(|error| CompileFailure::not_sound(&error))?;
+            let code = MachineCode::by_this_host(code);
+            let component = code.component(engine).map_err(|error| CompileFailure::not_sound(&error))?;
+            return Ok((code, component));
+        }
+        let program = self.program.as_deref().ok_or(CompileFailure::NoCompiler)?;
+        let slot = self.slots.take();
+        let code = MachineCode::by_this_host(child::compile(program, bytes, limits)?);
+        drop(slot);
+        // What another version or other settings made is found out now, and never kept.
+        let component = code
+            .component(engine)
+            .map_err(|error| CompileFailure::unusable(program, &format!("it makes other code: {error:#}")))?;
+        Ok((code, component))
+    }
+}

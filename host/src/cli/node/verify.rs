@@ -1,0 +1,35 @@
+//! `node verify`: who signed a component.
+
+use remotemedia_host::Host;
+use remotemedia_host::trust::{KeyFailure, PublicKey, verify_file};
+use serde_json::json;
+
+use super::args::VerifyArgs;
+use crate::cli::console;
+use crate::cli::failure::Failure;
+
+pub fn verify(host: &Host, args: &VerifyArgs, as_json: bool) -> Result<(), Failure> {
+    let trusted = if args.keys.is_empty() {
+        keys(&host.policy().trust.trusted_keys, |key| key.parse())
+    } else {
+        keys(&args.keys, PublicKey::from_text_or_file)
+    }?;
+    let key = verify_file(&args.file, &trusted)?;
+    if as_json {
+        return console::write_json(&json!({"status": "ok", "file": args.file, "key": key.to_string()}));
+    }
+    console::write(&format!("{}: signed by {key}\n", args.file.display()))
+}
+
+fn keys(
+    texts: &[String],
+    read: impl Fn(&str) -> Result<PublicKey, KeyFailure>,
+) -> Result<Vec<PublicKey>, Failure> {
+    let read = |text: &String| {
+        read(text).map_err(|error| match error {
+            KeyFailure::NotPublic => Failure::usage(format!("`{text}` {error}")),
+            error => error.into(),
+        })
+    };
+    texts.iter().map(read).collect()
+}
