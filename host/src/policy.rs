@@ -88,7 +88,10 @@ fn parse(text: &str) -> Result<SandboxPolicy, Vec<(Option<usize>, ManifestError)
             let known = lines.iter().filter(|(path, _)| is_at_or_in(&fault.path, path));
             known.max_by_key(|(path, _)| path.len()).map(|&(_, line)| line)
         };
-        faults.into_iter().map(|fault| (line(&fault), fault)).collect()
+        let mut faults: Vec<_> = faults.into_iter().map(|fault| (line(&fault), fault)).collect();
+        // A table's keys have lost the order that they have in the file.
+        faults.sort_by_key(|&(line, _)| line);
+        faults
     })
 }
 
