@@ -15,7 +15,7 @@ DEMO := docs/examples/speech
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Get ready: C linker, .venv with pinned packages, wasm target, guest components
+setup: ## Get ready: C linker, .venv with pinned packages, wasm tools of four languages, guest components
 	@.ci/system-tools.sh cc
 	@.ci/python-env.sh
 	@guest-nodes/build.sh
@@ -32,6 +32,7 @@ test: setup ## Run the whole test suite
 	@.ci/system-tools.sh espeak-ng
 	$(CARGO) build --locked --workspace --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
+	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
 lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests
@@ -46,4 +47,4 @@ bench: build ## Run the benches; writes target/bench-summary.json
 	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json $(TARGET_DIR)/whole-job.json
 
 clean: ## Remove everything that was built, the .venv included
-	rm -rf target guest-nodes/rust/target .venv report.html
+	rm -rf target guest-nodes/rust/target guest-nodes/js/node_modules .venv report.html

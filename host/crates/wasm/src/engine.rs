@@ -48,12 +48,13 @@ impl SandboxEngine {
 }
 
 /// What neither Rust and C nor the interpreted guests are compiled to. By name, so that a wasmtime that starts to
-/// switch one of them on does not change what a guest may do.
-const REFUSED: [WasmFeatures; 23] = [
+/// switch one of them on does not change what a guest may do. Multiple memories are not among them: without them
+/// wasmtime panics over a component that is made of several (as those of JavaScript are), and the memory limit counts
+/// all memories of a node.
+const REFUSED: [WasmFeatures; 22] = [
     WasmFeatures::THREADS,
     WasmFeatures::SHARED_EVERYTHING_THREADS,
     WasmFeatures::MEMORY64,
-    WasmFeatures::MULTI_MEMORY,
     WasmFeatures::CUSTOM_PAGE_SIZES,
     WasmFeatures::GC,
     WasmFeatures::GC_TYPES,
@@ -138,7 +139,6 @@ mod tests {
         for (proposal, module) in [
             ("threads", "(module (memory 1 1 shared))"),
             ("memory64", "(module (memory i64 1))"),
-            ("multi-memory", "(module (memory 1) (memory 1))"),
             ("gc", "(module (type (struct (field i32))))"),
             ("exceptions", "(module (tag (param i32)))"),
             ("function references", "(module (type $f (func)) (func (param (ref $f))))"),
@@ -160,5 +160,35 @@ mod tests {
         assert!(Component::from_binary(&engine.engine, &wat::parse_str(simd).unwrap()).is_ok());
         let asynchronous = r#"(component (type $f (future u8)) (core func (canon future.new $f)))"#;
         assert!(Component::from_binary(&engine.engine, &wat::parse_str(asynchronous).unwrap()).is_err());
+    }
+
+    /// Two components with a memory each, and a string from one to the other.
+    const COMPOSED: &str = r#"(component
+        (component $callee
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "take") (param i32 i32))
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+            (core instance $i (instantiate $m))
+            (func (export "take") (param "text" string)
+                (canon lift (core func $i "take") (memory $i "memory") (realloc (func $i "realloc")))))
+        (component $caller
+            (import "take" (func $take (param "text" string)))
+            (core module $libc (memory (export "memory") 1))
+            (core instance $libc (instantiate $libc))
+            (core func $lowered (canon lower (func $take) (memory $libc "memory")))
+            (core module $m
+                (import "" "take" (func $take (param i32 i32)))
+                (func (export "run") i32.const 0 i32.const 0 call $take))
+            (core instance $i (instantiate $m (with "" (instance (export "take" (func $lowered))))))
+            (func (export "run") (canon lift (core func $i "run"))))
+        (instance $callee (instantiate $callee))
+        (instance $caller (instantiate $caller (with "take" (func $callee "take"))))
+        (export "run" (func $caller "run")))"#;
+
+    #[test]
+    fn a_component_made_of_two_with_a_memory_each_compiles() {
+        let bytes = wat::parse_str(COMPOSED).unwrap();
+        Component::from_binary(&engine().engine, &bytes).unwrap();
     }
 }
