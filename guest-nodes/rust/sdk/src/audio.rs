@@ -46,6 +46,20 @@ impl Audio {
         Self(wit::Audio { format: SampleFormat::Float32, sample_rate: sample_rate_hz, channels, data })
     }
 
+    /// Audio of interleaved `f32` samples, full scale ±1.0, stored in `format`: integers are rounded to nearest, ties
+    /// to even, and saturate.
+    #[must_use]
+    pub fn from_f32_as(format: SampleFormat, sample_rate_hz: u32, channels: u16, samples: &[f32]) -> Self {
+        if format == SampleFormat::Float32 {
+            return Self::from_f32(sample_rate_hz, channels, samples);
+        }
+        let sample_bytes = if format == SampleFormat::Int16 { 2 } else { 4 };
+        let data = vec![0; samples.len() * sample_bytes];
+        let mut audio = Self(wit::Audio { format, sample_rate: sample_rate_hz, channels, data });
+        audio.set_f32(samples);
+        audio
+    }
+
     /// The format on the wire.
     #[must_use]
     pub fn format(&self) -> SampleFormat {
@@ -152,6 +166,14 @@ impl Audio {
     }
 }
 
+/// How long so many frames last, in nanoseconds, rounded to nearest. Add it to the time of a stream's first frame: sums
+/// of blocks' durations drift.
+#[must_use]
+pub fn frames_ns(frames: u64, sample_rate_hz: u32) -> i64 {
+    let rate = u128::from(sample_rate_hz.max(1));
+    i64::try_from((u128::from(frames) * 1_000_000_000 + rate / 2) / rate).unwrap_or(i64::MAX)
+}
+
 fn from_s32(sample: i32) -> f32 {
     sample as f32 / S32_FULL_SCALE
 }
@@ -224,6 +246,22 @@ mod tests {
         let mut block = Audio::from_f32(8_000, 1, &[1e-40, -2.0, 3.0]);
         halve(&mut block);
         assert_eq!(block.to_f32(), [0.5e-40, -1.0, 1.5]);
+    }
+
+    #[test]
+    fn floats_are_stored_in_the_format_that_is_asked_for() {
+        let samples = [0.5, -1.0, 2.0];
+        let stored = |format| Audio::from_f32_as(format, 8_000, 1, &samples).to_f32();
+        assert_eq!(stored(SampleFormat::Float32), samples);
+        assert_eq!(stored(SampleFormat::Int16), [0.5, -1.0, 32_767.0 / 32_768.0]);
+        // i32::MAX is 2^31 as f32.
+        assert_eq!(stored(SampleFormat::Int32), [0.5, -1.0, 1.0]);
+    }
+
+    #[test]
+    fn durations_are_rounded_to_the_nanosecond() {
+        assert_eq!(frames_ns(48_000 * 3_600, 48_000), 3_600_000_000_000);
+        assert_eq!((frames_ns(1, 44_100), frames_ns(2, 44_100)), (22_676, 45_351));
     }
 
     #[test]

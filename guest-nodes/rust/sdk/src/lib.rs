@@ -47,7 +47,7 @@ mod node;
 mod packet;
 pub mod testing;
 
-pub use audio::{Audio, AudioView, SampleFormat};
+pub use audio::{Audio, AudioView, SampleFormat, frames_ns};
 pub use error::NodeError;
 pub use info::{Info, PayloadKind, Port};
 pub use node::{NoParams, Node};
