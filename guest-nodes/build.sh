@@ -16,7 +16,7 @@ cargo ${RM_GUEST_TOOLCHAIN:-} build --quiet --release --locked --target wasm32-w
 mkdir -p "$out"
 for guest in */; do
   name=${guest%/}
-  built=target/wasm32-wasip2/release/$name.wasm
+  built=target/wasm32-wasip2/release/${name//-/_}.wasm
   [ -f "$guest/Cargo.toml" ] && [ -f "$built" ] || continue
   # A copy that did not change keeps its time, so that nothing downstream is rebuilt.
   cmp -s "$built" "$out/$name.wasm" || install -m 644 "$built" "$out/$name.wasm"
@@ -37,13 +37,15 @@ cd "$here/c"
 if ! up_to_date "$out/gain-c.wasm" sdk gain; then
   "$RM_CLANG" --target=wasm32-wasi -Wno-deprecated --sysroot=/usr -mexec-model=reactor -std=c11 -O3 -msimd128 \
     -Wall -Wextra -Werror -Isdk "-B$RM_WASM_LINKERS/gcc-ld" "-fuse-ld=$RM_WASM_LINKERS/wasm-component-ld" \
-    "-Wl,--component-type=$wit" -Wl,--strip-all gain/*.c sdk/*.c sdk/generated/plugin.c -o "$out/gain-c.wasm"
+    "-Wl,--component-type=$wit" -Wl,--strip-all gain/*.c sdk/*.c sdk/generated/plugin.c -o "$out/gain-c.new"
+  mv "$out/gain-c.new" "$out/gain-c.wasm"
 fi
 
 cd "$here/js"
 if ! up_to_date "$out/gain-js.wasm" sdk gain package-lock.json; then
   node_modules/.bin/componentize-qjs --wit "$wit" --world plugin --module-root . --js gain/gain.js \
-    --sync --stub-wasi -o "$out/gain-js.wasm" >&2
+    --sync --stub-wasi -o "$out/gain-js.new" >&2
+  mv "$out/gain-js.new" "$out/gain-js.wasm"
 fi
 
 echo "guests: $(cd "$out" && ls -- *.wasm | tr '\n' ' ')in target/guests"

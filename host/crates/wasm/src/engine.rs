@@ -161,34 +161,4 @@ mod tests {
         let asynchronous = r#"(component (type $f (future u8)) (core func (canon future.new $f)))"#;
         assert!(Component::from_binary(&engine.engine, &wat::parse_str(asynchronous).unwrap()).is_err());
     }
-
-    /// Two components with a memory each, and a string from one to the other.
-    const COMPOSED: &str = r#"(component
-        (component $callee
-            (core module $m
-                (memory (export "memory") 1)
-                (func (export "take") (param i32 i32))
-                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
-            (core instance $i (instantiate $m))
-            (func (export "take") (param "text" string)
-                (canon lift (core func $i "take") (memory $i "memory") (realloc (func $i "realloc")))))
-        (component $caller
-            (import "take" (func $take (param "text" string)))
-            (core module $libc (memory (export "memory") 1))
-            (core instance $libc (instantiate $libc))
-            (core func $lowered (canon lower (func $take) (memory $libc "memory")))
-            (core module $m
-                (import "" "take" (func $take (param i32 i32)))
-                (func (export "run") i32.const 0 i32.const 0 call $take))
-            (core instance $i (instantiate $m (with "" (instance (export "take" (func $lowered))))))
-            (func (export "run") (canon lift (core func $i "run"))))
-        (instance $callee (instantiate $callee))
-        (instance $caller (instantiate $caller (with "take" (func $callee "take"))))
-        (export "run" (func $caller "run")))"#;
-
-    #[test]
-    fn a_component_made_of_two_with_a_memory_each_compiles() {
-        let bytes = wat::parse_str(COMPOSED).unwrap();
-        Component::from_binary(&engine().engine, &bytes).unwrap();
-    }
 }

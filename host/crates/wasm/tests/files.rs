@@ -105,3 +105,36 @@ fn a_component_larger_than_the_limit_is_not_even_compiled() {
     assert!(error.message.contains("`compile.component_mb`"), "{error}");
     assert_eq!(runtime.counts().compilations, 0);
 }
+
+/// Two components with a memory each, and a string from one to the other.
+const COMPOSED: &str = r#"(component
+    (component $callee
+        (core module $m
+            (memory (export "memory") 1)
+            (func (export "take") (param i32 i32))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+        (core instance $i (instantiate $m))
+        (func (export "take") (param "text" string)
+            (canon lift (core func $i "take") (memory (core memory $i "memory"))
+                (realloc (core func $i "realloc")))))
+    (component $caller
+        (import "take" (func $take (param "text" string)))
+        (core module $libc (memory (export "memory") 1))
+        (core instance $libc (instantiate $libc))
+        (core func $lowered (canon lower (func $take) (memory (core memory $libc "memory"))))
+        (core module $m
+            (import "" "take" (func $take (param i32 i32)))
+            (func (export "run") i32.const 0 i32.const 0 call $take))
+        (core instance $i (instantiate $m (with "" (instance (export "take" (func $lowered))))))
+        (func (export "run") (canon lift (core func $i "run"))))
+    (instance $callee (instantiate $callee))
+    (instance $caller (instantiate $caller (with "take" (func $callee "take"))))
+    (export "run" (func $caller "run")))"#;
+
+#[test]
+fn a_component_made_of_two_with_a_memory_each_is_compiled_like_any_other() {
+    // It exports no node, so that is what is wrong with it; without multiple memories wasmtime panics first.
+    let error = wat_error(COMPOSED);
+    assert_eq!(error.kind, ErrorKind::InvalidParams);
+    assert!(error.message.contains("is a component, but not a node"), "{error}");
+}

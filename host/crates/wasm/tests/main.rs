@@ -5,6 +5,8 @@ mod biquad;
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod effects;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod files;
