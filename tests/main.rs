@@ -11,7 +11,11 @@ mod cli_run;
 #[cfg(test)]
 mod cli_verbs;
 #[cfg(test)]
+mod compat;
+#[cfg(test)]
 mod compile_limits;
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod conform;
 mod host;
 mod load;
 mod lock;

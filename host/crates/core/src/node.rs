@@ -41,6 +41,11 @@ pub trait Node: Send {
 
     /// Always the last call, also after an error or a cancellation. Must not fail.
     fn cleanup(&mut self) {}
+
+    /// The sandboxed memory that this node holds now, in bytes; `None` where nobody counts it.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Where a node puts the packets it produces. The engine keeps one per node and reuses it, so a push in steady

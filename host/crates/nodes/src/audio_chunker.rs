@@ -128,8 +128,10 @@ impl AudioChunker {
             Some(cutting) => cutting,
             None => Cutting::new(self.frame, self.hop, pts_ns, audio)?,
         };
+        // What is held back must survive a packet that is refused.
+        let cutting = self.cutting.insert(cutting);
         cutting.stream.expect_exactly(audio.spec())?;
-        Ok(self.cutting.insert(cutting))
+        Ok(cutting)
     }
 }
 
@@ -344,6 +346,9 @@ mod tests {
         node.process(Port::FIRST, Packet::new(0, counting(5)), &mut out).unwrap();
         let error = node.process(Port::FIRST, Packet::new(0, noise(8_000, 1, 1.0, 5)), &mut out).unwrap_err();
         assert!(error.message.contains("s16") && error.message.contains("f32"), "{error}");
+        node.flush(&mut out).unwrap();
+        let (_, rest) = out.drain().next().expect("a refused packet must not cost what came before it");
+        assert_eq!(audio_of(&rest).as_i16().unwrap(), [0, 1, 2, 3, 4]);
         for params in [
             json!({"frame_ms": 10, "frame_samples": 4}),
             json!({"frame_ms": 0}),

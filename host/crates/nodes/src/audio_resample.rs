@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::input::{self, AudioStream};
 use crate::node_type::NativeNode;
-use crate::pcm::finite_or_zero;
+use crate::pcm::sane;
 use crate::resampler::{Bandwidth, Resampler};
 
 /// Rates that streams may have, in Hz. Beyond them a filter would need more memory than it is worth.
@@ -75,7 +75,7 @@ impl From<Quality> for Bandwidth {
 /// - n frames in give exactly round(n · out / in) frames out (halves up), over the whole stream.
 /// - There is no delay: frame k of the output belongs to time k / target_sample_rate of the input.
 /// - The samples do not depend on how the input was cut into packets.
-/// - NaN and infinite samples count as silence.
+/// - NaN and infinite samples count as silence, louder ones than +120 dBFS as +120 dBFS.
 /// - The rate and channel count of a stream may not change.
 #[derive(Default)]
 pub struct AudioResample {
@@ -162,7 +162,7 @@ impl Node for AudioResample {
 
 fn append_finite(audio: &AudioBuffer, pending: &mut Vec<f32>) {
     match audio.as_f32() {
-        Some(samples) => pending.extend(samples.iter().map(|&sample| finite_or_zero(sample))),
+        Some(samples) => pending.extend(samples.iter().map(|&sample| sane(sample))),
         None => audio.append_f32_to(pending),
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::input::{self, AudioStream};
 use crate::node_type::NativeNode;
-use crate::pcm::finite_or_zero;
+use crate::pcm::sane;
 
 const RATE_HZ: u32 = 48_000;
 /// The network works on 10 ms at a time, and answers one frame late.
@@ -24,7 +24,7 @@ pub struct DenoiseParams {}
 
 /// Suppresses noise in speech of 48 kHz. The output is `f32`, as long as the input and without delay; its samples do not
 /// depend on how the input was cut into packets. Each channel is treated on its own. NaN and infinite samples count as
-/// silence. The rate and channel count of a stream may not change.
+/// silence, louder ones than +120 dBFS as +120 dBFS. The rate and channel count of a stream may not change.
 pub struct Denoise {
     running: Option<Running>,
 }
@@ -76,7 +76,7 @@ impl Running {
 
     fn push(&mut self, audio: &AudioBuffer) {
         self.frames_in += audio.frames() as u64;
-        self.pending.extend(audio.to_f32().iter().map(|&sample| finite_or_zero(sample) * FULL_SCALE));
+        self.pending.extend(audio.to_f32().iter().map(|&sample| sane(sample) * FULL_SCALE));
     }
 
     /// Runs every whole frame.
@@ -268,5 +268,15 @@ mod tests {
         let error =
             create("Denoise", json!({})).process(Port::FIRST, packet, &mut Outputs::new()).unwrap_err();
         assert!(error.message.contains("16000 Hz") && error.message.contains("AudioResample"), "{error}");
+    }
+
+    #[test]
+    fn the_loudest_samples_there_are_neither_break_the_network_nor_stay() {
+        let mut loud = vec![0.1; 9_600];
+        loud[960..1_920].fill(f32::MAX);
+        loud[1_920..2_880].fill(f32::MIN);
+        let output = denoised(&f32_audio(48_000, 1, loud), 480);
+        assert_eq!(output.len(), 9_600);
+        assert!(output.iter().all(|sample| sample.is_finite()));
     }
 }

@@ -1,6 +1,6 @@
 //! What a native node type is: typed params, a descriptor, a constructor. No list of types: `register.rs` has it.
 
-use remotemedia_core::{Node, NodeDescriptor, NodeError, NodeManifest};
+use remotemedia_core::{Node, NodeDescriptor, NodeError, NodeManifest, Outputs, Packet, Port};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ pub(crate) struct NodeType {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     make_descriptor: fn() -> NodeDescriptor,
-    make_node: fn(&NodeManifest) -> Result<Box<dyn Node>, NodeError>,
+    make_node: fn(&NodeManifest, usize) -> Result<Box<dyn Node>, NodeError>,
 }
 
 impl NodeType {
@@ -68,8 +68,9 @@ impl NodeType {
         (self.make_descriptor)()
     }
 
-    pub(crate) fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
-        (self.make_node)(node)
+    /// A node that has so many inputs.
+    pub(crate) fn create(&self, node: &NodeManifest, inputs: usize) -> Result<Box<dyn Node>, NodeError> {
+        (self.make_node)(node, inputs)
     }
 }
 
@@ -79,10 +80,46 @@ fn descriptor_with_schema<N: NativeNode>() -> NodeDescriptor {
     NodeDescriptor { params_schema, ..N::descriptor() }
 }
 
-fn node_from_json<N: NativeNode>(node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
+fn node_from_json<N: NativeNode>(node: &NodeManifest, inputs: usize) -> Result<Box<dyn Node>, NodeError> {
     let params =
         serde_json::from_value::<N::Params>(Value::Object(node.params.clone())).map_err(|error| {
             NodeError::invalid_params(format!("the params of {} are wrong: {error}", N::NODE_TYPE))
         })?;
-    Ok(Box::new(N::from_manifest(params, node)?))
+    Ok(Box::new(WithInputs { node: N::from_manifest(params, node)?, inputs }))
+}
+
+/// A node that refuses packets on inputs which it does not have, so that nodes need not look at the port.
+struct WithInputs<N> {
+    node: N,
+    inputs: usize,
+}
+
+impl<N: NativeNode> Node for WithInputs<N> {
+    fn initialize(&mut self) -> Result<(), NodeError> {
+        self.node.initialize()
+    }
+
+    fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
+        if usize::from(port.0) < self.inputs {
+            return self.node.process(port, packet, out);
+        }
+        Err(NodeError::invalid_input(format!(
+            "{} has {} input ports, there is no port {}",
+            N::NODE_TYPE,
+            self.inputs,
+            port.0
+        )))
+    }
+
+    fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
+        self.node.flush(out)
+    }
+
+    fn cleanup(&mut self) {
+        self.node.cleanup();
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.node.memory_bytes()
+    }
 }

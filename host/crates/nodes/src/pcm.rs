@@ -104,10 +104,14 @@ pub(crate) fn round_to_i32(value: f64) -> i32 {
     (value + MAGIC_F64).to_bits() as i32
 }
 
-/// `sample`, or 0 when it is NaN or infinite: one bad sample must not poison a filter's state.
+/// The loudest sample that transforms work on, +120 dBFS: the sum of squares of many is still a number.
+const LOUDEST: f32 = 1_048_576.0;
+
+/// `sample` limited to +120 dBFS, or 0 when it is NaN or infinite: one bad sample must neither poison a filter's state
+/// nor overflow in a transform.
 #[inline(always)]
-pub(crate) fn finite_or_zero(sample: f32) -> f32 {
-    if sample.abs() <= f32::MAX { sample } else { 0.0 }
+pub(crate) fn sane(sample: f32) -> f32 {
+    if sample.abs() <= f32::MAX { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -155,8 +159,8 @@ mod tests {
             [2_147_483_647, -2_147_483_648, 0]
         );
         assert_eq!(
-            [f32::INFINITY, f32::NAN, f32::MAX, -1e-45].map(finite_or_zero),
-            [0.0, 0.0, f32::MAX, -1e-45]
+            [f32::INFINITY, f32::NAN, f32::MAX, f32::MIN, 2.5, -1e-45].map(sane),
+            [0.0, 0.0, LOUDEST, -LOUDEST, 2.5, -1e-45]
         );
     }
 }

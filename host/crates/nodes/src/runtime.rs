@@ -66,7 +66,7 @@ impl Runtime for NativeRuntime {
         let index = find(&node.node_type).ok_or_else(|| {
             NodeError::new(ErrorKind::Unavailable, format!("there is no native node `{}`", node.node_type))
         })?;
-        REGISTER[index].create(node)
+        REGISTER[index].create(node, descriptor_at(index).inputs.len())
     }
 }
 
@@ -74,6 +74,7 @@ impl Runtime for NativeRuntime {
 mod tests {
     use std::collections::HashSet;
 
+    use remotemedia_core::{AudioBuffer, Outputs, Packet, Port};
     use serde_json::json;
 
     use super::*;
@@ -122,6 +123,20 @@ mod tests {
         assert_eq!(NativeRuntime::new().describe(&node).unwrap(), None);
         let error = NativeRuntime::new().create(&node).err().unwrap();
         assert_eq!(error.kind, ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn a_packet_for_an_input_that_there_is_not_is_refused() {
+        for name in NativeRuntime::new().node_types() {
+            let runtime = NativeRuntime::new();
+            let params = if name == "ChannelMixer" { json!({"output_channels": 1}) } else { json!({}) };
+            let mut node = runtime.create(&NodeManifest::new("a", name).with_params(params)).unwrap();
+            let inputs = runtime.descriptor(name).unwrap().inputs.len();
+            let packet = Packet::new(0, AudioBuffer::from_f32(48_000, 1, vec![0.0; 480]).unwrap());
+            let error = node.process(Port(inputs as u16), packet, &mut Outputs::new()).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::InvalidInput, "{name}");
+            assert!(error.message.contains("there is no port"), "{name}: {error}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::input::{self, AudioStream};
 use crate::node_type::NativeNode;
-use crate::pcm::finite_or_zero;
+use crate::pcm::sane;
 use analysis::{Analysis, Features};
 pub use mel::MelScale;
 
@@ -68,7 +68,8 @@ impl Default for SpectralFeaturesParams {
 }
 
 /// Analyses frames of the mean of all channels, each under a periodic Hann window, without padding at the start. The last
-/// frame is filled up with silence when it holds samples that no frame held. NaN and infinite samples count as silence.
+/// frame is filled up with silence when it holds samples that no frame held. NaN and infinite samples count as silence, louder
+/// ones than +120 dBFS as +120 dBFS.
 ///
 /// `{pts_ns, log_mel_db, centroid_hz, rolloff_hz, flatness}`, by librosa's definitions: `log_mel_db` is 10 log10(max(1e-10,
 /// M · |X|²)) with triangles M of equal area; the centroid is the mean frequency weighted by |X|; the roll-off is the
@@ -128,7 +129,7 @@ impl Analysing {
     fn push(&mut self, audio: &AudioBuffer) {
         let channels = usize::from(self.stream.spec.channels);
         let scale = 1.0 / channels as f32;
-        let mean = |frame: &[f32]| frame.iter().map(|&sample| finite_or_zero(sample)).sum::<f32>() * scale;
+        let mean = |frame: &[f32]| frame.iter().map(|&sample| sane(sample)).sum::<f32>() * scale;
         self.pending.extend(audio.to_f32().chunks_exact(channels).map(mean));
     }
 

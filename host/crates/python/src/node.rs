@@ -23,6 +23,7 @@ pub(crate) struct CpythonNode {
     is_streaming: bool,
     /// Names of the input ports when there are several: `process` is then told which, as `port=`.
     ports: Vec<Py<PyString>>,
+    inputs: usize,
     last_pts_ns: i64,
 }
 
@@ -43,7 +44,8 @@ impl CpythonNode {
         let streams = instance.getattr_opt("is_streaming")?;
         let is_streaming =
             manifest.is_streaming || streams.is_some_and(|flag| flag.is_truthy().unwrap_or(false));
-        let ports = if ports.len() > 1 { ports } else { &[] };
+        let inputs = ports.len();
+        let ports = if inputs > 1 { ports } else { &[] };
         Ok(Self {
             process: process.unbind(),
             instance: instance.unbind(),
@@ -51,6 +53,7 @@ impl CpythonNode {
             stream: None,
             is_streaming,
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
+            inputs,
             last_pts_ns: 0,
         })
     }
@@ -205,6 +208,10 @@ impl Node for CpythonNode {
     }
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
+        if usize::from(port.0) >= self.inputs {
+            let message = format!("it has {} input ports, there is no port {}", self.inputs, port.0);
+            return Err(NodeError::invalid_input(message));
+        }
         let pts_ns = packet.pts_ns;
         self.last_pts_ns = pts_ns;
         Python::attach(|py| {

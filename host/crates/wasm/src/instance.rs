@@ -107,6 +107,11 @@ impl Instance {
         self.call(false, |alive| alive.boundary.flush(&mut alive.store, &policy.limits, descriptor, out))
     }
 
+    /// What the guest's linear memories hold together; `None` when they are gone.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.alive.as_ref().map(|alive| alive.store.data().meter.memory_bytes() as u64)
+    }
+
     /// The last call; does nothing when the guest trapped before. The store is gone afterwards.
     pub fn cleanup(&mut self) -> Result<(), NodeError> {
         if self.alive.is_none() {

@@ -31,6 +31,7 @@ mod tenant;
 mod ticker;
 pub mod trust;
 mod version;
+mod wit_version;
 
 pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, compile_in_this_child};
 pub use counters::SandboxCounts;

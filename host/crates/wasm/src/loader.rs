@@ -19,6 +19,7 @@ use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
 use crate::limits::mebibytes;
 use crate::trust::{self, Sha256};
+use crate::wit_version;
 
 /// A component that is ready to be instantiated.
 pub(crate) struct Loaded {
@@ -148,6 +149,14 @@ impl Loader {
     }
 
     fn prepare(&self, file: &Path, component: &Component) -> Result<Prepared, NodeError> {
+        let ours = wit_version::version_of(WORLD).unwrap_or_default();
+        if let Some(version) = wit_version::foreign(&self.engine.engine, component, ours) {
+            let what = format!(
+                "was made for remotemedia:node@{version}, and this host knows remotemedia:node@{ours}: take a host of \
+                 that version, or build the node against wit/v{ours}"
+            );
+            return Err(invalid(file, &what));
+        }
         let instance = self.engine.linker.instantiate_pre(component).map_err(|error| {
             invalid(
                 file,

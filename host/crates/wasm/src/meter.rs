@@ -48,6 +48,11 @@ impl ResourceMeter {
         }
     }
 
+    /// All linear memories together, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// What was refused in this call.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()

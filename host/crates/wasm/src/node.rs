@@ -58,4 +58,8 @@ impl Node for WasmNode {
             tracing::warn!(target: "remotemedia::guest", node = &*self.id, "cleanup failed: {error}");
         }
     }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.instance.memory_bytes()
+    }
 }

@@ -42,6 +42,7 @@ fn a_pool_that_cannot_be_reserved_is_an_error_unless_the_policy_lets_nodes_start
     // 100,000 nodes with guard pages would take more address space than a processor has.
     let mut policy = SandboxPolicy::default();
     policy.limits.running_nodes = 100_000;
+    policy.compile.in_process = true;
     let runtime = |policy: SandboxPolicy| {
         WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() })
     };

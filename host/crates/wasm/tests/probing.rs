@@ -18,7 +18,8 @@ pub fn runtime(policy: SandboxPolicy) -> WasmRuntime {
         granted.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let mut policy = policy;
     policy.limits.running_nodes = policy.limits.running_nodes.min(8);
-    WasmRuntime::new(WasmConfig { policy: policy.into(), env, cache_dir: None })
+    policy.compile.in_process = true;
+    WasmRuntime::new(WasmConfig { policy: policy.into(), env, ..WasmConfig::default() })
 }
 
 /// A `probe` whose manifest lies in `base_dir`.

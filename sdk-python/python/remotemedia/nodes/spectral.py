@@ -11,8 +11,8 @@ class SpectralCentroid(Node):
 
     The channels are averaged, the frames weighted by a Hann window over the whole packet. The centroid is the mean of
     the bins' frequencies weighted by their magnitudes (Peeters 2004, "A large set of audio features", section 6.1.1).
-    A packet whose peak is below `silence_dbfs` has none. Gives `{"spectral_centroid_hz": float or None,
-    "rms_dbfs": float or None}`.
+    NaN and infinite samples count as silence. A packet whose peak is below `silence_dbfs` has none. Gives
+    `{"spectral_centroid_hz": float or None, "rms_dbfs": float or None}`.
     """
 
     remotemedia_inputs = {"in": "audio"}
@@ -21,13 +21,15 @@ class SpectralCentroid(Node):
 
     def __init__(self, silence_dbfs: float = -80.0, name: str | None = None) -> None:
         super().__init__(name, silence_dbfs=silence_dbfs)
-        self._floor = 10.0 ** (silence_dbfs / 20.0)
+        # Beyond a thousand decibels everything or nothing is silence.
+        self._floor = 10.0 ** (max(-1000.0, min(1000.0, silence_dbfs)) / 20.0)
 
     def process(self, data):
         if not (isinstance(data, tuple) and len(data) == 2):
             raise InvalidInputError(f"takes audio, got {type(data).__name__}")
         samples, sample_rate = data
-        mono = np.mean(samples, axis=0, dtype=np.float64)
+        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        mono = np.mean(finite, axis=0, dtype=np.float64)
         if mono.size == 0 or not np.max(np.abs(mono)) > self._floor:
             return {"spectral_centroid_hz": None, "rms_dbfs": None}
         # A periodic Hann window: its first zero is not counted twice.

@@ -13,6 +13,7 @@ pub use component::{ComponentPin, ComponentRef, PinnedBy};
 pub use error::{ManifestError, ManifestErrors};
 pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
+pub use schema::Schema;
 pub use types::{
     Capabilities, Connection, CpuCapability, Endpoint, Fallback, GpuCapability, GpuType, Limits, Manifest,
     Metadata, NodeManifest, OnFull, Permissions, QueueSpec, RuntimeHint, Version,

@@ -18,8 +18,8 @@ const MOST_FAULTS: usize = 1_000;
 /// Longest rendering of a wrong value, in characters.
 const LONGEST_SHOWN: usize = 60;
 
-/// A schema made ready for checking.
-pub(crate) struct Schema {
+/// A JSON Schema made ready for checking.
+pub struct Schema {
     schema: Value,
     validator: Validator,
 }
@@ -38,11 +38,12 @@ impl Schema {
     }
 
     /// Whether this is the compiled form of `schema`.
-    pub fn is_of(&self, schema: &Value) -> bool {
+    pub(crate) fn is_of(&self, schema: &Value) -> bool {
         self.schema == *schema
     }
 
     /// Everything wrong with `document`, which lies at `prefix` of the manifest, in reading order.
+    #[must_use]
     pub fn check(&self, document: &Value, prefix: &str) -> Vec<ManifestError> {
         if self.validator.is_valid(document) {
             return Vec::new();

@@ -256,3 +256,15 @@ fn the_schema_knows_both_names_of_the_rate() {
         assert_eq!(descriptor.params_schema["properties"][name]["maximum"], 768_000, "{name}");
     }
 }
+
+#[test]
+fn the_loudest_samples_there_are_do_not_overflow_the_transform() {
+    for target_rate_hz in [16_000, 44_100] {
+        let mut loud = vec![0.1; 9_600];
+        loud[960..1_920].fill(f32::MAX);
+        loud[1_920..2_880].fill(f32::MIN);
+        let output = resample(&f32_audio(48_000, 1, loud), target_rate_hz, "high", 480);
+        assert_eq!(output.len(), 9_600 * target_rate_hz as usize / 48_000);
+        assert!(output.iter().all(|sample| sample.is_finite()), "{target_rate_hz}");
+    }
+}

@@ -1,0 +1,130 @@
+//! The conformance table: every node on every runtime that has it keeps the promises of `remotemedia_host::conform`.
+//!
+//! Adding a node type demands a row here. What a row declares is what the node's documentation says.
+
+mod liars;
+mod rows;
+
+use std::sync::Mutex;
+
+use remotemedia_core::{NodeManifest, RuntimeKind};
+use remotemedia_host::conform::{CHECKS, Options, Report, Verdict, conform};
+use remotemedia_host::{Config, Host};
+use serde_json::Value;
+
+use crate::binary::repository;
+use rows::{Row, rows};
+
+/// Rows that run at the same time: as many as the smallest machine that runs the tests has cores.
+const WORKERS: usize = 2;
+
+fn host() -> Host {
+    Host::new(Config { current_dir: Some(repository().to_path_buf()), ..Config::default() })
+}
+
+fn check(host: &Host, row: &Row) -> Result<Report, String> {
+    let runtime = host.runtimes().get(row.runtime).unwrap();
+    let mut node = NodeManifest::new("node", row.node_type).with_params(row.params.clone());
+    if let Some(guest) = row.guest {
+        let file = repository().join("target/guests").join(guest).with_extension("wasm");
+        assert!(file.is_file(), "{} is not there: run `make setup`, which builds the guests", file.display());
+        node.component = Some(file);
+    }
+    let options = Options { quick: true, ..Options::default() };
+    conform(&**runtime, &node, &row.declared, options).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_node_keeps_every_promise_on_every_runtime_that_has_it() {
+    let host = host();
+    let rows = rows();
+    let waiting = Mutex::new(rows.iter());
+    let broken = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(row) = { waiting.lock().unwrap().next() } {
+                    match check(&host, row) {
+                        Ok(report) if report.verdict == Verdict::Pass => {}
+                        Ok(report) => broken.lock().unwrap().push(report.to_string()),
+                        Err(error) => broken.lock().unwrap().push(format!("{}: {error}", row.node_type)),
+                    }
+                }
+            });
+        }
+    });
+    let broken = broken.into_inner().unwrap();
+    assert!(broken.is_empty(), "{} of {} rows fail:\n\n{}", broken.len(), rows.len(), broken.join("\n"));
+}
+
+#[test]
+fn every_native_node_type_has_a_row() {
+    for node in host().native_nodes() {
+        let has = |row: &Row| row.runtime == RuntimeKind::Native && row.node_type == node.node_type;
+        assert!(rows().iter().any(has), "add a row for {} to tests/conformance/rows.rs", node.node_type);
+    }
+}
+
+#[test]
+fn every_guest_has_a_row() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(repository().join("target/guests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        // What misbehaves on purpose has the hostile suite.
+        if path.extension().is_some_and(|kind| kind == "wasm") && !rows::MISBEHAVING.contains(&name) {
+            seen += 1;
+            assert!(
+                rows().iter().any(|row| row.guest == Some(name)),
+                "add a row for the guest {name} to tests/conformance/rows.rs"
+            );
+        }
+    }
+    assert!(seen >= 2, "{seen} guests: run `make setup`, which builds them");
+}
+
+#[test]
+fn every_class_of_the_python_package_has_a_row() {
+    let folder = repository().join("sdk-python/python/remotemedia/nodes");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "py") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for line in source.lines().filter_map(|line| line.strip_prefix("class ")) {
+            let name = line.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
+            let has = |row: &Row| row.runtime == RuntimeKind::Cpython && row.node_type == name;
+            assert!(rows().iter().any(has), "add a row for {name} to tests/conformance/rows.rs");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn every_check_has_a_node_that_fails_it_and_an_honest_node_fails_none() {
+    let honest = liars::report(None, None);
+    assert_eq!(honest.verdict, Verdict::Pass, "{honest}");
+    assert!(honest.checks.iter().any(|check| check.verdict == Verdict::NotApplicable), "{honest}");
+    for check in CHECKS {
+        let report = liars::report(Some(check.name), Some(check.name));
+        assert_eq!(report.checks.len(), 1);
+        assert_eq!(report.checks[0].verdict, Verdict::Fail, "{}: {report}", check.name);
+        assert_eq!(report.verdict, Verdict::Fail);
+        let words = liars::words_about(check.name);
+        assert!(report.checks[0].evidence.contains(words), "{}: {}", check.name, report.checks[0].evidence);
+    }
+}
+
+#[test]
+fn the_report_is_json_with_a_version_and_every_check() {
+    let report = serde_json::to_value(liars::report(None, None)).unwrap();
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!((&report["verdict"], &report["node_type"]), (&Value::from("pass"), &Value::from("liar")));
+    let names: Vec<&str> =
+        report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(names, CHECKS.iter().map(|check| check.name).collect::<Vec<_>>());
+    assert!(report["checks"][0]["evidence"].as_str().unwrap().contains("1 inputs, 1 outputs"));
+}
