@@ -30,7 +30,7 @@ fn versions() -> Vec<String> {
 
 fn frozen(version: &str, name: &str, params: Value) -> NodeManifest {
     let mut node = NodeManifest::new("frozen", name).with_params(params);
-    node.component = Some(compat().join(version).join(name).with_extension("wasm"));
+    node.component = Some(compat().join(version).join(name).with_extension("wasm").into());
     node
 }
 
@@ -227,7 +227,7 @@ fn a_component_of_a_version_to_come_is_refused_with_both_versions_named() {
     for version in ["0.2.0", "1.0.0"] {
         std::fs::write(&file, of_version(version)).unwrap();
         let mut node = NodeManifest::new("n", "gain");
-        node.component = Some(file.clone());
+        node.component = Some(file.clone().into());
         let error = wasm(&host()).describe(&node).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidParams, "{error}");
         assert!(error.message.contains(&format!("remotemedia:node@{version}")), "{error}");

@@ -28,7 +28,7 @@ fn check(host: &Host, row: &Row) -> Result<Report, String> {
     if let Some(guest) = row.guest {
         let file = repository().join("target/guests").join(guest).with_extension("wasm");
         assert!(file.is_file(), "{} is not there: run `make setup`, which builds the guests", file.display());
-        node.component = Some(file);
+        node.component = Some(file.into());
     }
     let options = Options { quick: true, ..Options::default() };
     conform(&**runtime, &node, &row.declared, options).map_err(|error| error.to_string())

@@ -11,7 +11,7 @@ const GAINS: [&str; 3] = ["gain", "gain-c", "gain-js"];
 /// The node `gain` of that component.
 fn manifest(component: &str, params: Value) -> NodeManifest {
     let mut node = NodeManifest::new("a-gain", "gain").with_params(params);
-    node.component = Some(guest(component));
+    node.component = Some(guest(component).into());
     node
 }
 
