@@ -118,9 +118,8 @@ fn json(value: &Spanned<DeValue<'_>>, path: &str, found: &mut dyn FnMut(String, 
         // A number past 64 bits stays a text, and is refused as one.
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| Value::from(number.as_str()), Value::from),
-        DeValue::Float(number) => {
-            number.as_str().parse::<f64>().map_or_else(|_| Value::from(number.as_str()), Value::from)
-        }
+        // No value of a policy is a fraction, and `1e3` would pass for a whole number where it is checked.
+        DeValue::Float(number) => Value::from(number.as_str()),
         DeValue::Boolean(truth) => Value::from(*truth),
         DeValue::Datetime(time) => Value::from(time.to_string()),
         DeValue::Array(items) => items
