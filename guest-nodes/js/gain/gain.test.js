@@ -16,5 +16,6 @@ test("a gain out of range and an unknown param are refused", () => {
     assert.throws(() => start(node, params), { kind: "invalid-params", message });
   refused({ gain_db: 1000 }, "gain_db is 1000, must be from -150 to 150");
   refused({ gain_db: "loud" }, 'gain_db is "loud", must be of type number');
+  refused({ gain_db: null }, "gain_db is null, must be of type number");
   refused({ gain: 1 }, "params: unknown field `gain`, expected `gain_db`");
 });

@@ -38,7 +38,8 @@ export function checked(params, given) {
   }
   const complete = {};
   for (const [name, param] of Object.entries(params)) {
-    const value = given[name] ?? param.default;
+    // Only what is left out has its default: null is a value, and a wrong one.
+    const value = Object.hasOwn(given, name) ? given[name] : param.default;
     if (value === undefined) throw invalidParams(`params: missing field \`${name}\``);
     complete[name] = fit(name, param, value);
   }
