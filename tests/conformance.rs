@@ -12,7 +12,7 @@ use remotemedia_host::conform::{CHECKS, Options, Report, Verdict, conform};
 use remotemedia_host::{Config, Host};
 use serde_json::Value;
 
-use crate::binary::repository;
+use crate::binary::{remotemedia, repository};
 use rows::{Row, rows};
 
 /// Rows that run at the same time: as many as the smallest machine that runs the tests has cores.
@@ -71,8 +71,7 @@ fn every_guest_has_a_row() {
     for entry in std::fs::read_dir(repository().join("target/guests")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        // What misbehaves on purpose has the hostile suite.
-        if path.extension().is_some_and(|kind| kind == "wasm") && !rows::MISBEHAVING.contains(&name) {
+        if path.extension().is_some_and(|kind| kind == "wasm") && !rows::NO_ROWS.contains(&name) {
             seen += 1;
             assert!(
                 rows().iter().any(|row| row.guest == Some(name)),
@@ -127,4 +126,33 @@ fn the_report_is_json_with_a_version_and_every_check() {
         report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(names, CHECKS.iter().map(|check| check.name).collect::<Vec<_>>());
     assert!(report["checks"][0]["evidence"].as_str().unwrap().contains("1 inputs, 1 outputs"));
+}
+
+#[test]
+fn the_command_reports_and_its_exit_code_tells() {
+    let good = remotemedia(&["node", "conform", "AudioGain", "--quick", "--only", "formats", "--json"]);
+    assert_eq!(good.code, 0, "{}", good.stderr);
+    assert_eq!((&good.json()["schema_version"], &good.json()["runtime"]), (&1.into(), &"native".into()));
+    assert_eq!(good.json()["checks"][0]["verdict"], "pass");
+    let strict = remotemedia(&["node", "conform", "AudioLevel", "--quick", "--only", "silence"]);
+    assert_eq!(strict.code, 1, "{}", strict.stdout);
+    assert!(
+        strict.stdout.contains("FAIL") && strict.stderr.contains("does not keep: silence"),
+        "{}",
+        strict.stderr
+    );
+    let declared = ["--declare", r#"{"events_on_silence": ["out"]}"#];
+    let declared = remotemedia(
+        &[&["node", "conform", "AudioLevel", "--quick", "--only", "silence"], &declared[..]].concat(),
+    );
+    assert_eq!(declared.code, 0, "{}", declared.stderr);
+    for (wrong, words) in [
+        (["AudioGain", "--only", "nonesuch"], "the checks are description, valid_params"),
+        (["AudioGain", "--params", "{"], "--params is not what it must be"),
+        (["AudioGain", "--declare", r#"{"tolerance": 1}"#], "unknown field `tolerance`"),
+        (["Nonesuch", "--only", "silence"], "Nonesuch"),
+    ] {
+        let done = remotemedia(&[&["node", "conform"], &wrong[..]].concat());
+        assert!(done.code != 0 && done.stderr.contains(words), "{wrong:?}: {}", done.stderr);
+    }
 }

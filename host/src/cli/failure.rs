@@ -72,6 +72,11 @@ impl Failure {
         Self::new(EXIT_FAILED, "untrusted", message)
     }
 
+    /// A node that does not keep what every node promises.
+    pub fn nonconforming(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, "nonconforming", message)
+    }
+
     /// Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no file was written")

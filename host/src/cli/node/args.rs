@@ -6,6 +6,9 @@ use clap::{Args, Subcommand, ValueHint};
 
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
+    /// Check what every node must hold to: cuts, caps, silence, NaN, params, ends, memory, time.
+    #[command(after_help = "Example:\n  remotemedia node conform gain.wasm --quick")]
+    Conform(super::conform::ConformArgs),
     /// Make a pair of keys for signing components.
     #[command(after_help = "Example:\n  remotemedia node keygen author.key")]
     Keygen(KeygenArgs),

@@ -1,6 +1,7 @@
 //! `node`: the author's kit, one file per verb.
 
 mod args;
+mod conform;
 mod keygen;
 mod sign;
 mod verify;
@@ -14,6 +15,7 @@ pub use args::NodeCommand;
 
 pub fn node(host: &Host, command: &NodeCommand, as_json: bool) -> Result<(), Failure> {
     match command {
+        NodeCommand::Conform(args) => conform::conform_node(host, args, as_json),
         NodeCommand::Keygen(args) => keygen::keygen(args, as_json),
         NodeCommand::Sign(args) => sign::sign(args, as_json),
         NodeCommand::Verify(args) => verify::verify(host, args, as_json),
