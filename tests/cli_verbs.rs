@@ -142,7 +142,9 @@ fn completions_and_help_are_there_for_every_verb() {
         let done = remotemedia(&["completions", shell]);
         assert!(done.code == 0 && done.stdout.contains("chunk-ms"), "{shell}: {}", done.stderr);
     }
-    for verb in ["run", "validate", "plan", "graph", "nodes", "lock", "schema", "doctor", "completions"] {
+    for verb in
+        ["run", "validate", "plan", "graph", "node", "nodes", "lock", "schema", "doctor", "completions"]
+    {
         let done = remotemedia(&[verb, "--help"]);
         assert!(done.code == 0 && done.stdout.contains("Usage:"), "{verb}");
     }

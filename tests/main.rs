@@ -25,6 +25,8 @@ mod manifests;
 #[cfg(test)]
 mod media_files;
 #[cfg(test)]
+mod node_kit;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod trust;

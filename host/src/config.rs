@@ -28,6 +28,9 @@ pub struct Config {
     pub virtual_env: Option<PathBuf>,
     /// Where the process was started.
     pub current_dir: Option<PathBuf>,
+    /// `REMOTEMEDIA_TOOLS`: folders in which `remotemedia node` looks for compilers before it looks on the `PATH`,
+    /// separated as there.
+    pub tool_dirs: Vec<PathBuf>,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
     /// `REMOTEMEDIA_POLICY`: the file with the operator's policy.
@@ -90,6 +93,9 @@ impl Config {
             venv: path("REMOTEMEDIA_VENV"),
             virtual_env: path("VIRTUAL_ENV"),
             current_dir,
+            tool_dirs: set("REMOTEMEDIA_TOOLS")
+                .map(|folders| std::env::split_paths(&folders).collect())
+                .unwrap_or_default(),
             log_filter: set("REMOTEMEDIA_LOG"),
             policy_file: path("REMOTEMEDIA_POLICY"),
             policy: Arc::default(),

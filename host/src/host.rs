@@ -1,5 +1,6 @@
 //! The composition root: one line per runtime, and what can be done with them together.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use remotemedia_core::{
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
 use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo};
-use remotemedia_wasm::{WasmConfig, WasmRuntime};
+use remotemedia_wasm::{Inspection, WasmConfig, WasmRuntime};
 use serde_json::Value;
 
 use crate::Config;
@@ -154,6 +155,14 @@ impl Host {
     /// When the file is no component that this host can run.
     pub fn describe_component(&self, file: &Path) -> Result<NodeDescriptor, NodeError> {
         self.wasm.describe_file(file)
+    }
+
+    /// What is known about `file` without running it, also when this host would refuse it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is larger than a component may be.
+    pub fn inspect_component(&self, file: &Path) -> io::Result<Inspection> {
+        Inspection::of(file, u64::from(self.wasm.policy().compile.component_mb) << 20)
     }
 
     /// Which Python runs the cpython nodes. Starts the interpreter.

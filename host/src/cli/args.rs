@@ -13,7 +13,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
 Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
              REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_COMPILER, REMOTEMEDIA_POLICY,
-             REMOTEMEDIA_LOG (for example `debug`).";
+             REMOTEMEDIA_TOOLS, REMOTEMEDIA_LOG (for example `debug`).";
 
 /// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
 #[derive(Debug, Parser)]
@@ -58,6 +58,11 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },
+    /// Write a node of your own: from an empty folder to a tested component.
+    Node {
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
     /// Show the node types there are, or one in detail.
     Nodes {
         #[command(subcommand)]
@@ -67,11 +72,6 @@ pub enum Command {
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
-    },
-    /// Write a node of your own: from an empty folder to a tested component.
-    Node {
-        #[command(subcommand)]
-        command: NodeCommand,
     },
     /// Write `remotemedia.lock` beside a manifest: its components must stay what they are now.
     Lock {
@@ -156,8 +156,18 @@ pub struct RunArgs {
     /// The manifest (.json, .yaml).
     #[arg(value_hint = ValueHint::FilePath)]
     pub manifest: PathBuf,
-    /// A file for a source node. Several files for one node follow each other as one stream.
-    #[arg(short, long = "input", value_name = "[NODE=]FILE", value_hint = ValueHint::FilePath)]
+    /// Change a param of the manifest for this run; the value is JSON or plain text.
+    #[arg(long = "set", value_name = "NODE.PARAM=VALUE")]
+    pub sets: Vec<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// What a run reads and writes, whatever the manifest.
+#[derive(Debug, Default, Args)]
+pub struct RunOptions {
+    /// A file for a source node, into its first port by default. Several files for one port follow each other.
+    #[arg(short, long = "input", value_name = "[NODE[.PORT]=]FILE", value_hint = ValueHint::FilePath)]
     pub inputs: Vec<String>,
     /// A file for what a node puts out; by default the first fitting port of the only sink.
     #[arg(short, long = "output", value_name = "[NODE[.PORT]=]FILE", value_hint = ValueHint::FilePath)]
@@ -165,9 +175,6 @@ pub struct RunArgs {
     /// How much audio is read at a time, in milliseconds. Results do not depend on it.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub chunk_ms: u32,
-    /// Change a param of the manifest for this run; the value is JSON or plain text.
-    #[arg(long = "set", value_name = "NODE.PARAM=VALUE")]
-    pub sets: Vec<String>,
     /// Write what the engine counted, as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metrics: Option<PathBuf>,

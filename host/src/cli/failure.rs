@@ -77,6 +77,11 @@ impl Failure {
         Self::new(EXIT_FAILED, "nonconforming", message)
     }
 
+    /// A node or its component is not what it should be: a refused file, a golden case that differs.
+    pub fn node_check(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, "node_check", message)
+    }
+
     /// Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no file was written")

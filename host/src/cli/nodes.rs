@@ -68,7 +68,7 @@ fn describe(host: &Host, node_type: &str) -> Result<(RuntimeKind, NodeDescriptor
     )))
 }
 
-fn details(runtime: RuntimeKind, node: &NodeDescriptor) -> String {
+pub(super) fn details(runtime: RuntimeKind, node: &NodeDescriptor) -> String {
     let mut text = format!("{} {} ({runtime})\n{}\n", node.node_type, node.version, node.summary);
     let mut traits = Vec::new();
     if node.stateless {

@@ -10,16 +10,18 @@ mod speech;
 
 use std::time::Instant;
 
+use remotemedia_core::Manifest;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use remotemedia_host::Host;
 use remotemedia_host::report::Waveform;
 use serde_json::{Value, json};
 
-use super::args::RunArgs;
+use super::args::{RunArgs, RunOptions};
 use super::console;
 use super::failure::Failure;
 use super::graph::write_file;
 use inputs::Inputs;
+pub use inputs::named;
 use interrupt::Interrupt;
 use outputs::Outlets;
 use progress::Progress;
@@ -28,9 +30,19 @@ use results::Results;
 pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     let mut manifest = host.load_manifest(&args.manifest)?;
     sets::apply(&mut manifest, &args.sets)?;
-    let truth = args.truth.as_deref().map(speech::read_truth).transpose()?;
-    let name = args.manifest.display().to_string();
-    let plan = host.plan(&manifest).map_err(|errors| Failure::plan(&name, &errors))?;
+    run_manifest(host, &manifest, &args.manifest.display().to_string(), &args.options, as_json)
+}
+
+/// Runs a manifest that is called `name` in messages.
+pub fn run_manifest(
+    host: &Host,
+    manifest: &Manifest,
+    name: &str,
+    options: &RunOptions,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let truth = options.truth.as_deref().map(speech::read_truth).transpose()?;
+    let plan = host.plan(manifest).map_err(|errors| Failure::plan(name, &errors))?;
     if !as_json {
         for notice in plan.notices() {
             eprintln!("note: {notice}");
@@ -38,17 +50,17 @@ pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     }
     let interrupt = interrupt::watch()?;
     // Everything that can be wrong with the files is found before a node is made.
-    let inputs = Inputs::open(&plan, &args.inputs, args.chunk_ms)?;
-    let outlets = Outlets::resolve(host, &plan, &args.outputs)?;
+    let inputs = Inputs::open(&plan, &options.inputs, options.chunk_ms)?;
+    let outlets = Outlets::resolve(host, &plan, &options.outputs)?;
     if as_json && outlets.use_stdout() {
         return Err(Failure::usage(
             "`-o -` and --json both write to standard output; give the output a file name",
         ));
     }
-    let tables = args.report.is_some() || truth.is_some();
+    let tables = options.report.is_some() || truth.is_some();
     let results = Results::new(host, &plan, as_json || tables, !as_json && !tables);
     let mut job = Job {
-        waveform: args.report.is_some().then(Waveform::default),
+        waveform: options.report.is_some().then(Waveform::default),
         progress: Progress::new(inputs.total_seconds(), as_json),
         inputs,
         outlets,
@@ -56,7 +68,7 @@ pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
         began: Instant::now(),
     };
     let metrics = job.execute(host, &plan, &interrupt)?;
-    job.finish(args, &plan, &metrics, truth.as_deref(), as_json)
+    job.finish(options, &plan, &metrics, truth.as_deref(), as_json)
 }
 
 /// One run with everything it reads and writes.
@@ -92,7 +104,7 @@ impl Job {
             if let (Some(waveform), Some(audio)) = (&mut self.waveform, self.inputs.first_audio(&packet)) {
                 waveform.push(audio);
             }
-            pipeline.feed(self.inputs.node_id(), packet)?;
+            pipeline.feed_port(self.inputs.node_id(), self.inputs.port(), packet)?;
             while let Some(output) = pipeline.try_next()? {
                 self.take(output)?;
             }
@@ -113,19 +125,19 @@ impl Job {
     /// Reports what came out.
     fn finish(
         self,
-        args: &RunArgs,
+        wanted: &RunOptions,
         plan: &Plan,
         metrics: &Metrics,
         truth: Option<&[speech::TrueSegment]>,
         as_json: bool,
     ) -> Result<(), Failure> {
         let wall_seconds = self.began.elapsed().as_secs_f64();
-        if let Some(path) = &args.metrics {
+        if let Some(path) = &wanted.metrics {
             let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
             write_file(path, &format!("{metrics:#}\n"))?;
         }
         let summary = speech::Summary::new(&self.results, truth);
-        if let Some(path) = &args.report {
+        if let Some(path) = &wanted.report {
             let page = summary.page(plan, metrics, &self.inputs, self.waveform.as_ref(), wall_seconds);
             write_file(path, &page)?;
         }
@@ -141,11 +153,11 @@ impl Job {
             }
             return console::write_json(&object);
         }
-        if args.report.is_some() || truth.is_some() {
+        if wanted.report.is_some() || truth.is_some() {
             console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
-        if let Some(path) = &args.report {
+        if let Some(path) = &wanted.report {
             eprintln!("report: {}", path.display());
         }
         Ok(())

@@ -17,6 +17,7 @@ mod granted;
 mod guest;
 mod guest_log;
 mod guest_output;
+mod inspect;
 mod instance;
 mod json_depth;
 mod limits;
@@ -35,5 +36,6 @@ mod wit_version;
 
 pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, compile_in_this_child};
 pub use counters::SandboxCounts;
+pub use inspect::{BinaryKind, Import, Inspection, Offer};
 pub use runtime::{ComponentFacts, WasmConfig, WasmRuntime};
 pub use version::WASMTIME_VERSION;

@@ -2,10 +2,30 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use remotemedia_host::kit;
 
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
+    /// Make the folder of a new node, which builds and passes its test untouched.
+    #[command(after_help = "Example:\n  remotemedia node new my-tremolo --lang rust")]
+    New(NewArgs),
+    /// Build the component of a node's folder.
+    Build {
+        /// The node's folder.
+        #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+    /// Run unit tests, and golden cases in the sandbox.
+    #[command(after_help = TEST_HELP)]
+    Test(TestArgs),
+    /// Measure what a block costs in the sandbox.
+    Bench(BenchArgs),
+    /// Run one component on files.
+    #[command(after_help = RUN_HELP)]
+    Run(NodeRunArgs),
+    /// Show what a .wasm file is, what it imports, and which permissions it would need.
+    Inspect(InspectArgs),
     /// Check what every node must hold to: cuts, caps, silence, NaN, params, ends, memory, time.
     #[command(after_help = "Example:\n  remotemedia node conform gain.wasm --quick")]
     Conform(super::conform::ConformArgs),
@@ -18,6 +38,111 @@ pub enum NodeCommand {
     /// Show which trusted key signed a component.
     #[command(after_help = "Example:\n  remotemedia node verify gain.wasm --key author.pub")]
     Verify(VerifyArgs),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Lang {
+    /// Fastest and smallest components.
+    Rust,
+    /// componentize-py; the component holds an interpreter.
+    Python,
+    /// componentize-js; the component holds an engine.
+    Js,
+    /// clang.
+    C,
+}
+
+impl From<Lang> for kit::Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::Rust => Self::Rust,
+            Lang::Python => Self::Python,
+            Lang::Js => Self::Js,
+            Lang::C => Self::C,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The name of folder, package and node type: lower-case words with `-` between them.
+    pub name: String,
+    /// What the node is written in.
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Lang,
+}
+
+const TEST_HELP: &str = "\
+A golden case is a folder in golden/: case.toml, input.wav (or input.jsonl, input.PORT.wav …), and what must come
+out: expected.wav (or expected.jsonl, expected.PORT.jsonl …). The node must have been built.";
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The node's folder.
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Write what comes out today as what is expected, instead of comparing.
+    #[arg(long)]
+    pub bless: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A component, or a node's folder.
+    #[arg(value_name = "FILE.wasm|DIR", default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub target: PathBuf,
+    /// Samples per second.
+    #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(1..=768_000))]
+    pub rate: u32,
+    /// Samples per frame.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub channels: u16,
+    /// Length of a block, in frames.
+    #[arg(long, value_name = "FRAMES", default_value_t = 960, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub block: u32,
+    /// How much audio goes through, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub seconds: f64,
+    /// A param of the node; the value is JSON or plain text.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+}
+
+const RUN_HELP: &str = "\
+Inputs and outputs are those of `remotemedia run`; what stands before the `=` is a port of the node.
+
+Examples:
+  remotemedia node run gain.wasm -i in.wav -o out.wav --param gain_db=-6
+  remotemedia node run ducker.wasm -i voice=a.wav -i music=b.wav -o mix.wav
+  remotemedia node run tone-detector.wasm -i in.wav -o events=events.jsonl";
+
+#[derive(Debug, Args)]
+pub struct NodeRunArgs {
+    /// The component.
+    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// A file for an input port, by default the first. Several files for one port follow each other.
+    #[arg(short, long = "input", value_name = "[PORT=]FILE", value_hint = ValueHint::FilePath)]
+    pub inputs: Vec<String>,
+    /// A file for an output port, by default the first fitting one.
+    #[arg(short, long = "output", value_name = "[PORT=]FILE", value_hint = ValueHint::FilePath)]
+    pub outputs: Vec<String>,
+    /// A param of the node; the value is JSON or plain text.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// How much audio is read at a time, in milliseconds. Results do not depend on it.
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub chunk_ms: u32,
+    /// Write what the engine counted, as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file.
+    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,19 @@
-//! `node`: the author's kit, one file per verb.
+//! `node`: the author's kit, one file per verb. What the verbs do is in `remotemedia_host::kit`; here it is printed.
 
 mod args;
+mod bench;
+mod build;
 mod conform;
+mod inspect;
 mod keygen;
+mod new;
+mod run;
 mod sign;
+mod test;
 mod verify;
 
 use remotemedia_host::Host;
+use remotemedia_host::kit::KitError;
 use remotemedia_host::trust::{KeyFailure, SignFailure};
 
 use super::failure::Failure;
@@ -15,10 +22,30 @@ pub use args::NodeCommand;
 
 pub fn node(host: &Host, command: &NodeCommand, as_json: bool) -> Result<(), Failure> {
     match command {
+        NodeCommand::New(args) => new::new(args, as_json),
+        NodeCommand::Build { dir } => build::build(host, dir, as_json),
+        NodeCommand::Test(args) => test::test(host, args, as_json),
+        NodeCommand::Bench(args) => bench::bench(host, args, as_json),
+        NodeCommand::Run(args) => run::run(host, args, as_json),
+        NodeCommand::Inspect(args) => inspect::inspect(host, args, as_json),
         NodeCommand::Conform(args) => conform::conform_node(host, args, as_json),
         NodeCommand::Keygen(args) => keygen::keygen(args, as_json),
         NodeCommand::Sign(args) => sign::sign(args, as_json),
         NodeCommand::Verify(args) => verify::verify(host, args, as_json),
+    }
+}
+
+impl From<KitError> for Failure {
+    fn from(error: KitError) -> Self {
+        match error {
+            KitError::Node(error) => error.into(),
+            KitError::Media(error) => Self::unreadable(&error),
+            KitError::Plan { file, errors } => Self::plan(&file.display().to_string(), &errors),
+            KitError::ToolMissing { .. } | KitError::CommandFailed { .. } | KitError::Io { .. } => {
+                Self::node_check(error.to_string())
+            }
+            other => Self::usage(other.to_string()),
+        }
     }
 }
 

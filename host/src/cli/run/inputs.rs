@@ -1,9 +1,9 @@
-//! `-i`: which file feeds which source, and the order in which packets go in.
+//! `-i`: which file feeds which port of which source, and the order in which packets go in.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use remotemedia_core::{AudioBuffer, Packet, Payload, PayloadKind};
+use remotemedia_core::{AudioBuffer, Packet, Payload, PayloadKind, Port};
 use remotemedia_engine::Plan;
 use remotemedia_host::media::{AudioInput, FileKind, JsonLines};
 use serde_json::Value;
@@ -22,9 +22,10 @@ pub struct Inputs {
     last: usize,
 }
 
-/// What goes into one source node: files one after the other.
+/// What goes into one port of a source node: files one after the other.
 struct Feed {
     node_id: String,
+    port: Port,
     kind: PayloadKind,
     current: Option<Reader>,
     waiting: VecDeque<PathBuf>,
@@ -52,11 +53,14 @@ impl Inputs {
         let mut feeds: Vec<Feed> = Vec::new();
         let mut names = Vec::new();
         for spec in specs {
-            let (node, path) = assign(plan, &sources, spec)?;
+            let (node, port, path) = assign(plan, &sources, spec)?;
             names.push(path.display().to_string());
-            match feeds.iter_mut().find(|feed| feed.node_id == id(node)) {
+            match feeds.iter_mut().find(|feed| feed.node_id == id(node) && feed.port == port) {
                 Some(feed) => feed.waiting.push_back(path),
-                None => feeds.push(Feed::new(id(node), graph.nodes()[node].descriptor.inputs[0].kind, path)),
+                None => {
+                    let kind = graph.nodes()[node].descriptor.inputs[usize::from(port.0)].kind;
+                    feeds.push(Feed::new(id(node), port, kind, path));
+                }
             }
         }
         if names.iter().filter(|name| *name == "-").count() > 1 {
@@ -118,6 +122,11 @@ impl Inputs {
         self.feeds.get(self.last).map_or("", |feed| &feed.node_id)
     }
 
+    /// The port of that node.
+    pub fn port(&self) -> Port {
+        self.feeds.get(self.last).map_or(Port::FIRST, |feed| feed.port)
+    }
+
     /// The audio in `packet`, the last one given out, when it belongs to the first feed.
     pub fn first_audio<'a>(&self, packet: &'a Packet) -> Option<&'a AudioBuffer> {
         match &packet.payload {
@@ -128,9 +137,10 @@ impl Inputs {
 }
 
 impl Feed {
-    fn new(node_id: &str, kind: PayloadKind, path: PathBuf) -> Self {
+    fn new(node_id: &str, port: Port, kind: PayloadKind, path: PathBuf) -> Self {
         Self {
             node_id: node_id.to_owned(),
+            port,
             kind,
             current: None,
             waiting: VecDeque::from([path]),
@@ -223,24 +233,34 @@ fn payload_of(value: Value, kind: PayloadKind) -> Payload {
     }
 }
 
-/// Takes `[NODE=]FILE` apart.
-fn assign(plan: &Plan, sources: &[usize], spec: &str) -> Result<(usize, PathBuf), Failure> {
+/// Takes `[NODE[.PORT]=]FILE` apart.
+fn assign(plan: &Plan, sources: &[usize], spec: &str) -> Result<(usize, Port, PathBuf), Failure> {
     let graph = plan.graph();
     let ids = || sources.iter().map(|&index| graph.nodes()[index].manifest.id.as_str());
-    if let Some((id, path)) = named(spec) {
-        return match graph.index_of(id) {
-            Some(index) if sources.contains(&index) => Ok((index, path.into())),
-            Some(_) => Err(Failure::usage(format!(
-                "-i {spec}: `{id}` gets its input from another node; the sources are: {}",
-                ids().collect::<Vec<_>>().join(", ")
-            ))),
-            None if Path::new(spec).exists() => only(sources, ids(), spec).map(|index| (index, spec.into())),
-            None => {
-                Err(Failure::usage(format!("-i {spec}: no node is called `{id}`{}", suggestion(id, ids()))))
-            }
-        };
+    let whole = || only(sources, ids(), spec).map(|index| (index, Port::FIRST, spec.into()));
+    let Some((name, path)) = named(spec) else { return whole() };
+    let (id, port) = name.split_once('.').map_or((name, None), |(id, port)| (id, Some(port)));
+    match graph.index_of(id) {
+        Some(index) if sources.contains(&index) => {
+            let port = port.map_or(Ok(Port::FIRST), |port| input_port(plan, index, port, spec))?;
+            Ok((index, port, path.into()))
+        }
+        Some(_) => Err(Failure::usage(format!(
+            "-i {spec}: `{id}` gets its input from another node; the sources are: {}",
+            ids().collect::<Vec<_>>().join(", ")
+        ))),
+        None if Path::new(spec).exists() => whole(),
+        None => Err(Failure::usage(format!("-i {spec}: no node is called `{id}`{}", suggestion(id, ids())))),
     }
-    only(sources, ids(), spec).map(|index| (index, spec.into()))
+}
+
+fn input_port(plan: &Plan, node: usize, name: &str, spec: &str) -> Result<Port, Failure> {
+    let ports = &plan.graph().nodes()[node].descriptor.inputs;
+    let found = ports.iter().position(|port| port.name == name);
+    found.and_then(|index| u16::try_from(index).ok()).map(Port).ok_or_else(|| {
+        let names = ports.iter().map(|port| port.name.as_str());
+        Failure::usage(format!("-i {spec}: there is no input port `{name}`{}", suggestion(name, names)))
+    })
 }
 
 fn only<'a>(sources: &[usize], ids: impl Iterator<Item = &'a str>, spec: &str) -> Result<usize, Failure> {
