@@ -15,73 +15,7 @@ use remotemedia_host::{Config, Host};
 /// Mono samples of one call: 10, 20 and 100 ms at 48 kHz.
 const SAMPLES: [usize; 3] = [480, 960, 4_800];
 
-mod bare {
-    use std::path::Path;
-
-    use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-    use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store};
-    use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-
-    wasmtime::component::bindgen!({
-        path: "../wit/v0.1.0",
-        world: "plugin",
-        ownership: Borrowing { duplicate_if_necessary: true },
-    });
-
-    use remotemedia::node::host;
-    use remotemedia::node::types::{AudioParam, PacketParam, PayloadParam, PayloadResult, SampleFormat};
-
-    struct State(WasiCtx, ResourceTable);
-
-    impl WasiView for State {
-        fn ctx(&mut self) -> WasiCtxView<'_> {
-            WasiCtxView { ctx: &mut self.0, table: &mut self.1 }
-        }
-    }
-
-    impl host::Host for State {
-        fn log(&mut self, _: host::Level, _: String) {}
-    }
-
-    /// The component, without anything of ours around it.
-    pub struct Gain {
-        store: Store<State>,
-        plugin: Plugin,
-    }
-
-    impl Gain {
-        pub fn new(file: &Path) -> wasmtime::Result<Self> {
-            let mut config = Config::new();
-            config
-                .concurrency_support(false)
-                .epoch_interruption(true)
-                .allocation_strategy(InstanceAllocationStrategy::pooling());
-            let engine = Engine::new(&config)?;
-            let mut linker = Linker::new(&engine);
-            wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-            host::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-            let mut store = Store::new(&engine, State(WasiCtx::builder().build(), ResourceTable::new()));
-            store.set_epoch_deadline(u64::MAX / 2);
-            let plugin = Plugin::instantiate(&mut store, &Component::from_file(&engine, file)?, &linker)?;
-            let started = plugin.remotemedia_node_node().call_initialize(&mut store, "{}")?;
-            assert!(started.is_ok(), "gain refuses its defaults");
-            Ok(Self { store, plugin })
-        }
-
-        /// One call; gives the samples that came back.
-        pub fn call(&mut self, samples: &[u8]) -> wasmtime::Result<Vec<u8>> {
-            let audio =
-                AudioParam { format: SampleFormat::Float32, sample_rate: 48_000, channels: 1, data: samples };
-            let packet = PacketParam { pts_ns: 0, payload: PayloadParam::Audio(audio) };
-            let node = self.plugin.remotemedia_node_node();
-            let outputs = node.call_process(&mut self.store, 0, packet)?.unwrap_or_default();
-            match outputs.into_iter().next().map(|output| output.packet.payload) {
-                Some(PayloadResult::Audio(audio)) => Ok(audio.data),
-                _ => wasmtime::bail!("gain gave no audio"),
-            }
-        }
-    }
-}
+mod bare;
 
 fn component() -> PathBuf {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/guests/gain.wasm");
@@ -127,7 +61,7 @@ fn wasm_call(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wasm_call");
     for samples in SAMPLES {
         group.throughput(Throughput::Elements(samples as u64));
-        let mut bare = bare::Gain::new(&component()).unwrap();
+        let mut bare = bare::Compiled::new(&component(), 1).unwrap().start().unwrap();
         let input = vec![0_u8; samples * 4];
         group.bench_function(BenchmarkId::new("bare_wasmtime", samples), |bencher| {
             bencher.iter(|| bare.call(black_box(&input)).unwrap());

@@ -3,16 +3,17 @@
 
 mod lies;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use remotemedia_node::bindings::exports::remotemedia::node::node::Guest;
 use remotemedia_node::bindings::remotemedia::node::host::{Level, log};
 use remotemedia_node::bindings::remotemedia::node::types::{
-    Descriptor, ErrorKind, NodeError, Output, Packet, PayloadKind, Port,
+    Descriptor, ErrorKind, NodeError, Output, Packet, Payload, PayloadKind, Port,
 };
 use remotemedia_node::serde_json::Value;
 
 thread_local! {
+    static SEEN: Cell<u32> = const { Cell::new(0) };
     static DEED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
@@ -61,6 +62,7 @@ impl Guest for Hostile {
             "log" => log(Level::Warn, "first line\nsecond line"),
             "flood_log" => (0..10_000).for_each(|_| log(Level::Info, &"x".repeat(5_000))),
             "flood_stdout" => (0..10_000).for_each(|_| flood_stdout()),
+            "obey" => return obey(packet),
             "long_error" => return Err(error(ErrorKind::Internal, &"long ".repeat(100_000))),
             "read_file" => return sees_nothing(std::fs::read("/etc/passwd").is_ok()),
             "read_env" => return sees_nothing(std::env::vars().next().is_some()),
@@ -81,6 +83,18 @@ impl Guest for Hostile {
             endless_loop();
         }
     }
+}
+
+/// Does what the text of the packet says; anything else is answered with the count of packets since the start.
+fn obey(packet: Packet) -> Result<Vec<Output>, NodeError> {
+    match &packet.payload {
+        Payload::Text(order) if order == "panic" => trip_over(&[]),
+        Payload::Text(order) if order == "loop" => endless_loop(),
+        _ => {}
+    }
+    let seen = SEEN.get() + 1;
+    SEEN.set(seen);
+    Ok(vec![Output { port: 0, packet: Packet { payload: Payload::Text(seen.to_string()), ..packet } }])
 }
 
 fn error(kind: ErrorKind, message: &str) -> NodeError {

@@ -25,6 +25,9 @@ pub fn tell(lie: &str, packet: Packet) -> Result<Vec<Output>, NodeError> {
         "tensor_rank" => tensor(vec![1; 10_000], 4),
         "huge_bytes" => Payload::Bytes(vec![0; 40 << 20]),
         "wrong_port" => return Ok(vec![Output { port: 2, packet }]),
+        "one_good_one_bad" => {
+            return Ok(vec![Output { port: 0, packet: packet.clone() }, Output { port: 2, packet }]);
+        }
         "wrong_kind" => {
             let packet = Packet { pts_ns: 0, payload: Payload::Text("not audio".into()) };
             return Ok(vec![Output { port: 1, packet }]);

@@ -112,6 +112,11 @@ impl Outputs {
         self.packets.drain(..)
     }
 
+    /// Takes back what was pushed after the first `len` packets: a call that failed emits nothing.
+    pub fn truncate(&mut self, len: usize) {
+        self.packets.truncate(len);
+    }
+
     /// How many packets wait to be taken.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -138,5 +143,8 @@ mod tests {
         let taken: Vec<_> = out.drain().map(|(port, packet)| (port, packet.pts_ns)).collect();
         assert_eq!(taken, [(Port(1), 1)]);
         assert!(out.is_empty());
+        (0..3).for_each(|pts_ns| out.push_to(Port(1), Packet::new(pts_ns, "x")));
+        out.truncate(1);
+        assert_eq!(out.drain().map(|(_, packet)| packet.pts_ns).collect::<Vec<_>>(), [0]);
     }
 }

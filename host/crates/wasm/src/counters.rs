@@ -11,6 +11,12 @@ pub struct SandboxCounts {
     pub timeouts: u64,
     /// Nodes that ran into a limit.
     pub limits_exceeded: u64,
+    /// Nodes that were made anew after they were stopped.
+    pub restarts: u64,
+    /// Packets that stopped a node which was then made anew: they are not tried again.
+    pub packets_lost: u64,
+    /// Calls that were not begun because nobody would have ended them at their deadline.
+    pub unguarded_calls_refused: u64,
     /// Log lines that were dropped because a node wrote too much.
     pub log_lines_dropped: u64,
     /// Samples that guests returned and that were no numbers: they became silence.
@@ -26,6 +32,9 @@ pub(crate) struct Counters {
     pub traps: AtomicU64,
     pub timeouts: AtomicU64,
     pub limits_exceeded: AtomicU64,
+    pub restarts: AtomicU64,
+    pub packets_lost: AtomicU64,
+    pub unguarded_calls_refused: AtomicU64,
     pub log_lines_dropped: AtomicU64,
     pub non_finite_samples: AtomicU64,
     pub compilations: AtomicU64,
@@ -46,6 +55,9 @@ impl Counters {
             traps: self.traps.load(Ordering::Relaxed),
             timeouts: self.timeouts.load(Ordering::Relaxed),
             limits_exceeded: self.limits_exceeded.load(Ordering::Relaxed),
+            restarts: self.restarts.load(Ordering::Relaxed),
+            packets_lost: self.packets_lost.load(Ordering::Relaxed),
+            unguarded_calls_refused: self.unguarded_calls_refused.load(Ordering::Relaxed),
             log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
             non_finite_samples: self.non_finite_samples.load(Ordering::Relaxed),
             compilations: self.compilations.load(Ordering::Relaxed),

@@ -8,18 +8,10 @@ use wasmtime_wasi::I32Exit;
 use crate::counters::Counters;
 use crate::guest::Guest;
 use crate::guest_log::printable;
-use crate::limits::NodeLimits;
-use crate::linking::WaitedTooLong;
 
 /// Why a call into the guest did not return.
-pub(crate) fn explain(
-    error: &wasmtime::Error,
-    guest: &Guest,
-    limits: &NodeLimits,
-    starting: bool,
-    counters: &Counters,
-) -> NodeError {
-    let (kind, message) = classify(error, guest, limits, starting);
+pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, counters: &Counters) -> NodeError {
+    let (kind, message) = classify(error, guest);
     Counters::add_one(match kind {
         ErrorKind::Timeout => &counters.timeouts,
         ErrorKind::LimitExceeded => &counters.limits_exceeded,
@@ -32,17 +24,17 @@ pub(crate) fn explain(
     }
 }
 
-fn classify(
-    error: &wasmtime::Error,
-    guest: &Guest,
-    limits: &NodeLimits,
-    starting: bool,
-) -> (ErrorKind, String) {
+fn classify(error: &wasmtime::Error, guest: &Guest) -> (ErrorKind, String) {
     let trap = error.downcast_ref::<Trap>();
-    if trap == Some(&Trap::Interrupt) || error.downcast_ref::<WaitedTooLong>().is_some() {
-        let timeout = if starting { limits.start_timeout } else { limits.call_timeout };
-        let message = format!("the component did not return within its limit of {} ms", timeout.as_millis());
-        return (ErrorKind::Timeout, message);
+    if let Some(late) = guest.deadline.explain() {
+        return (ErrorKind::Timeout, late);
+    }
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        let message = format!(
+            "this host has no room for another wasm node: {full}. Stop others first, or have the operator raise \
+             `limits.running_nodes` of the policy"
+        );
+        return (ErrorKind::LimitExceeded, message);
     }
     if let Some(refusal) = guest.meter.refusal() {
         return (ErrorKind::LimitExceeded, format!("the component {refusal}"));
@@ -56,11 +48,6 @@ fn classify(
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         let message =
             "the component holds too many open files, streams and timers at once (limits.resources)";
-        return (ErrorKind::LimitExceeded, message.into());
-    }
-    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        let message =
-            "this host's pool of wasm instances is full (limits.running_nodes): end other nodes first";
         return (ErrorKind::LimitExceeded, message.into());
     }
     let cause = error.root_cause().to_string();

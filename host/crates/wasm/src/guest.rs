@@ -1,7 +1,6 @@
 //! What a store holds for its guest: a WASI with what was granted and nothing else, the meter, the log.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use remotemedia_core::policy::{Clock, SandboxLimits};
 use remotemedia_core::{ErrorKind, NodeError};
@@ -10,6 +9,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::clocks::CoarseClock;
 use crate::counters::Counters;
+use crate::deadline::{Deadline, Terms};
 use crate::granted::{Granted, GrantedDir};
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
@@ -22,8 +22,7 @@ pub(crate) struct Guest {
     pub meter: ResourceMeter,
     pub log: GuestLog,
     pub counters: Arc<Counters>,
-    /// The longest that one call into the host may wait; deadlines do not interrupt host code.
-    pub longest_wait: Duration,
+    pub deadline: Deadline,
 }
 
 impl Guest {
@@ -37,7 +36,7 @@ impl Guest {
         granted: &Granted,
         meter: ResourceMeter,
         counters: Arc<Counters>,
-        longest_wait: Duration,
+        terms: Terms,
     ) -> Result<Self, NodeError> {
         let log = GuestLog::new(node_id, limits, Arc::clone(&counters));
         let mut wasi = WasiCtxBuilder::new();
@@ -61,7 +60,8 @@ impl Guest {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
-        Ok(Self { wasi: wasi.build(), table, meter, log, counters, longest_wait })
+        let deadline = Deadline::new(terms);
+        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline })
     }
 }
 

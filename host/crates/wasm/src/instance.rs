@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use remotemedia_core::{NodeDescriptor, NodeError, Outputs, Packet, Port, SandboxPolicy};
-use wasmtime::Store;
+use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Port, SandboxPolicy};
+use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Boundary, CallFailure, Prepared};
 use crate::counters::Counters;
+use crate::deadline::{Moment, Verdict, Work};
 use crate::engine::SandboxEngine;
 use crate::failure::explain;
 use crate::granted::Granted;
 use crate::guest::Guest;
-use crate::limits::{NodeLimits, ticks};
+use crate::limits::NodeLimits;
 use crate::meter::ResourceMeter;
 use crate::tenant::Tenant;
-use crate::ticker::Ticking;
+use crate::ticker::Ticker;
 
 /// What an instance is made with.
 #[derive(Clone)]
@@ -30,16 +31,31 @@ pub(crate) struct Sandbox {
 pub(crate) struct Instance {
     alive: Option<Alive>,
     /// Why it is not.
-    death: Option<NodeError>,
+    death: Option<Box<NodeError>>,
     sandbox: Sandbox,
-    call_ticks: u64,
-    start_ticks: u64,
 }
 
 struct Alive {
     store: Store<Guest>,
     boundary: Boundary,
-    _ticking: Ticking,
+    /// Held by every instance: one that outlives its runtime still has deadlines.
+    ticker: Arc<Ticker>,
+    /// Calls in a row that found the ticker not to have looked.
+    unnoticed: u32,
+}
+
+impl Alive {
+    /// Starts the clock of a call.
+    fn begin(&mut self, work: Work, counters: &Counters) -> Result<(), NodeError> {
+        let guest = self.store.data_mut();
+        guest.meter.begin_call();
+        guest.deadline.begin(work);
+        self.store.set_epoch_deadline(1);
+        self.ticker.call_begins(&mut self.unnoticed).map_err(|stalled| {
+            Counters::add_one(&counters.unguarded_calls_refused);
+            NodeError::new(ErrorKind::Unavailable, stalled.to_string())
+        })
+    }
 }
 
 impl Instance {
@@ -56,32 +72,41 @@ impl Instance {
         let Sandbox { policy, node_limits, granted, tenant, counters } = &sandbox;
         let limits = &policy.limits;
         let meter = ResourceMeter::new(limits, node_limits, tenant.seat()?);
-        let longest_wait = node_limits.start_timeout;
-        let guest = Guest::new(node_id, limits, granted, meter, Arc::clone(counters), longest_wait)?;
+        let guest = Guest::new(node_id, limits, granted, meter, Arc::clone(counters), node_limits.terms)?;
         let mut store = Store::new(&engine.engine, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.transfer_bytes);
         store.set_max_component_handles(limits.handles);
-        let start_ticks = ticks(limits, node_limits.start_timeout);
-        let call_ticks = ticks(limits, node_limits.call_timeout);
-        let ticking = engine.ticker.ticking();
-        store.set_epoch_deadline(start_ticks);
-        let boundary = prepared
-            .instantiate(&mut store)
-            .map_err(|error| explain(&error, store.data(), node_limits, true, counters))?;
-        let alive = Some(Alive { store, boundary, _ticking: ticking });
-        Ok(Self { alive, death: None, sandbox, call_ticks, start_ticks })
+        let ticker = Arc::clone(&engine.ticker);
+        store.epoch_deadline_callback(move |mut store| {
+            ticker.want();
+            Ok(match store.data_mut().deadline.tick(Moment::now()) {
+                Verdict::GoOn => UpdateDeadline::Continue(1),
+                Verdict::Stop => UpdateDeadline::Interrupt,
+            })
+        });
+        store.set_epoch_deadline(1);
+        engine.ticker.want();
+        let boundary =
+            prepared.instantiate(&mut store).map_err(|error| explain(&error, store.data(), counters))?;
+        let alive = Alive { store, boundary, ticker: Arc::clone(&engine.ticker), unnoticed: 0 };
+        Ok(Self { alive: Some(alive), death: None, sandbox })
+    }
+
+    /// False after a trap, a broken contract or `cleanup`.
+    pub fn is_alive(&self) -> bool {
+        self.alive.is_some()
     }
 
     /// What the component says about itself.
     pub fn describe(&mut self) -> Result<NodeDescriptor, NodeError> {
-        let policy = Arc::clone(&self.sandbox.policy);
-        self.call(true, |alive| alive.boundary.describe(&mut alive.store, &policy.limits))
+        self.call(Work::Starting, |alive, policy| alive.boundary.describe(&mut alive.store, &policy.limits))
     }
 
     pub fn initialize(&mut self, params_json: &str) -> Result<(), NodeError> {
-        let policy = Arc::clone(&self.sandbox.policy);
-        self.call(true, |alive| alive.boundary.initialize(&mut alive.store, params_json, &policy.limits))
+        self.call(Work::Starting, |alive, policy| {
+            alive.boundary.initialize(&mut alive.store, params_json, &policy.limits)
+        })
     }
 
     pub fn process(
@@ -91,20 +116,15 @@ impl Instance {
         packet: Packet,
         out: &mut Outputs,
     ) -> Result<(), NodeError> {
-        let Self { alive: Some(alive), sandbox, .. } = self else { return Err(self.gone()) };
-        alive.store.set_epoch_deadline(self.call_ticks);
-        let guest = alive.store.data_mut();
-        guest.meter.begin_call();
-        guest.longest_wait = sandbox.node_limits.call_timeout;
-        alive
-            .boundary
-            .process(&mut alive.store, &sandbox.policy.limits, descriptor, (port, packet), out)
-            .map_err(|failure| self.failed(failure, false))
+        self.call(Work::on(&packet), |alive, policy| {
+            alive.boundary.process(&mut alive.store, &policy.limits, descriptor, (port, packet), out)
+        })
     }
 
     pub fn flush(&mut self, descriptor: &NodeDescriptor, out: &mut Outputs) -> Result<(), NodeError> {
-        let policy = Arc::clone(&self.sandbox.policy);
-        self.call(false, |alive| alive.boundary.flush(&mut alive.store, &policy.limits, descriptor, out))
+        self.call(Work::Other, |alive, policy| {
+            alive.boundary.flush(&mut alive.store, &policy.limits, descriptor, out)
+        })
     }
 
     /// What the guest's linear memories hold together; `None` when they are gone.
@@ -117,27 +137,24 @@ impl Instance {
         if self.alive.is_none() {
             return Ok(());
         }
-        let result = self.call(false, |alive| alive.boundary.cleanup(&mut alive.store));
+        let result = self.call(Work::Other, |alive, _| alive.boundary.cleanup(&mut alive.store));
         self.alive = None;
         result
     }
 
+    #[inline]
     fn call<R>(
         &mut self,
-        starting: bool,
-        verb: impl FnOnce(&mut Alive) -> Result<R, CallFailure>,
+        work: Work,
+        verb: impl FnOnce(&mut Alive, &SandboxPolicy) -> Result<R, CallFailure>,
     ) -> Result<R, NodeError> {
-        let Some(alive) = &mut self.alive else { return Err(self.gone()) };
-        alive.store.set_epoch_deadline(if starting { self.start_ticks } else { self.call_ticks });
-        let guest = alive.store.data_mut();
-        guest.meter.begin_call();
-        let NodeLimits { start_timeout, call_timeout, .. } = self.sandbox.node_limits;
-        guest.longest_wait = if starting { start_timeout } else { call_timeout };
-        verb(alive).map_err(|failure| self.failed(failure, starting))
+        let Self { alive: Some(alive), sandbox, .. } = self else { return Err(self.gone()) };
+        alive.begin(work, &sandbox.counters)?;
+        verb(alive, &sandbox.policy).map_err(|failure| self.failed(failure))
     }
 
     #[cold]
-    fn failed(&mut self, failure: CallFailure, starting: bool) -> NodeError {
+    fn failed(&mut self, failure: CallFailure) -> NodeError {
         let error = match failure {
             CallFailure::Node(error) => return error,
             CallFailure::BrokenContract(error) => {
@@ -145,15 +162,12 @@ impl Instance {
                 error
             }
             CallFailure::Trap(error) => match &self.alive {
-                Some(Alive { store, .. }) => {
-                    let Sandbox { node_limits, counters, .. } = &self.sandbox;
-                    explain(&error, store.data(), node_limits, starting, counters)
-                }
+                Some(Alive { store, .. }) => explain(&error, store.data(), &self.sandbox.counters),
                 None => NodeError::internal(format!("{error:#}")),
             },
         };
         self.alive = None;
-        self.death = Some(error.clone());
+        self.death = Some(Box::new(error.clone()));
         error
     }
 

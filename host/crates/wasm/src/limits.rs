@@ -1,31 +1,22 @@
 //! The limits of one node: the policy's, changed by what its manifest asks for. Enforcing them is the business of
 //! the modules that count.
 
-use std::time::Duration;
-
-use remotemedia_core::policy::{SandboxLimits, SandboxPolicy};
+use remotemedia_core::policy::SandboxPolicy;
 use remotemedia_core::{ManifestError, NodeManifest};
+
+use crate::deadline::Terms;
 
 /// The limits that a manifest may change, as they hold for one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeLimits {
     pub memory_bytes: usize,
-    pub call_timeout: Duration,
-    pub start_timeout: Duration,
+    pub terms: Terms,
 }
-
-/// What a call gets whose packet does not say.
-const CALL_TIMEOUT_MS: u64 = 1_000;
 
 impl NodeLimits {
     /// What holds for a node whose manifest says nothing.
     pub fn new(policy: &SandboxPolicy) -> Self {
-        let limits = &policy.limits;
-        Self {
-            memory_bytes: mebibytes(limits.memory_mb.into()),
-            call_timeout: Duration::from_millis(limits.call_timeout_ms.unwrap_or(CALL_TIMEOUT_MS)),
-            start_timeout: Duration::from_millis(limits.start_timeout_ms),
-        }
+        Self { memory_bytes: mebibytes(policy.limits.memory_mb.into()), terms: Terms::new(policy, None) }
     }
 
     /// What holds for `node`.
@@ -48,9 +39,7 @@ impl NodeLimits {
                 timeout_ms.and_then(|asked_ms| above(name, asked_ms, "call_timeout_ms", most, policy)),
             );
         }
-        if let Some(shortest_ms) = timeouts.into_iter().filter_map(|(_, timeout_ms)| timeout_ms).min() {
-            limits.call_timeout = Duration::from_millis(shortest_ms);
-        }
+        limits.terms = Terms::new(policy, Some(node));
         if faults.is_empty() { Ok(limits) } else { Err(faults) }
     }
 }
@@ -58,11 +47,6 @@ impl NodeLimits {
 /// So many MiB, in bytes.
 pub(crate) fn mebibytes(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 20)
-}
-
-/// How many ticks a call of that length may see; the tick in progress does not count.
-pub(crate) fn ticks(limits: &SandboxLimits, timeout: Duration) -> u64 {
-    (timeout.as_millis() as u64).div_ceil(limits.deadline_tick_ms.max(1)) + 1
 }
 
 fn above(path: &str, asked: u64, key: &str, most: u64, policy: &SandboxPolicy) -> Option<ManifestError> {
@@ -89,15 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_may_change_limits_up_to_the_maximum_and_the_lowest_timeout_holds() {
+    fn a_manifest_may_change_limits_up_to_the_maximum() {
         let policy = SandboxPolicy::default();
         assert_eq!(NodeLimits::of(&NodeManifest::new("n", "t"), &policy), Ok(NodeLimits::new(&policy)));
         let limits = NodeLimits::of(&node(Some(2), Some(300), Some(200)), &policy).unwrap();
         assert_eq!(limits.memory_bytes, 2 * 1024 * 1024);
-        assert_eq!(limits.call_timeout, Duration::from_millis(200));
         let limits = NodeLimits::of(&node(Some(256), Some(5_000), None), &policy).unwrap();
         assert_eq!(limits.memory_bytes, 256 * 1024 * 1024);
-        assert_eq!(limits.call_timeout, Duration::from_secs(5));
     }
 
     #[test]
@@ -111,15 +93,6 @@ mod tests {
             let faults = NodeLimits::of(&asks, &policy).unwrap_err();
             assert_eq!((faults.len(), faults[0].path.as_str()), (1, path));
             assert!(faults[0].to_string().contains(key), "{}", faults[0]);
-        }
-    }
-
-    #[test]
-    fn a_deadline_is_never_shorter_than_asked() {
-        let limits = SandboxLimits { deadline_tick_ms: 10, ..SandboxLimits::default() };
-        // With a tick about to fall, n ticks pass in a little more than (n - 1) * 10 ms.
-        for (timeout_ms, most) in [(1, 2), (10, 2), (11, 3), (1_000, 101)] {
-            assert_eq!(ticks(&limits, Duration::from_millis(timeout_ms)), most);
         }
     }
 }

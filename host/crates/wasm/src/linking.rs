@@ -4,8 +4,6 @@
 //! What is here is what the standard libraries of guest languages import. Waiting is bounded, because the epoch
 //! deadline does not interrupt host code.
 
-use std::time::Duration;
-
 use wasmtime::Engine;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::WasiView;
@@ -19,6 +17,7 @@ use wasmtime_wasi_io::bindings::wasi::io::{error as io_error, poll as io_poll};
 use wasmtime_wasi_io::poll::DynPollable;
 
 use crate::bindings;
+use crate::deadline::{Deadline, Moment, Verdict};
 use crate::guest::Guest;
 
 /// A guest waited in the host for longer than a call may take.
@@ -52,7 +51,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     sync::io::streams::add_to_linker::<Guest, Table>(l, |guest| &mut guest.table)?;
     sync::io::poll::add_to_linker::<Guest, BoundedPoll<'static>>(l, |guest| BoundedPoll {
         table: &mut guest.table,
-        longest_wait: guest.longest_wait,
+        deadline: &mut guest.deadline,
     })?;
     Ok(linker)
 }
@@ -66,7 +65,7 @@ impl HasData for Table {
 /// `wasi:io/poll` that gives up after a while.
 struct BoundedPoll<'a> {
     table: &'a mut ResourceTable,
-    longest_wait: Duration,
+    deadline: &'a mut Deadline,
 }
 
 impl HasData for BoundedPoll<'static> {
@@ -78,9 +77,13 @@ impl BoundedPoll<'_> {
         &mut self,
         until: impl AsyncFnOnce(&mut ResourceTable) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
-        let Self { table, longest_wait } = self;
-        in_tokio(async { tokio::time::timeout(*longest_wait, until(table)).await })
-            .unwrap_or_else(|_| Err(WaitedTooLong.into()))
+        let began = Moment::now();
+        let patience = self.deadline.patience(began);
+        let waited = in_tokio(async { tokio::time::timeout(patience, until(self.table)).await });
+        match (self.deadline.waited(began, Moment::now()), waited) {
+            (Verdict::GoOn, Ok(waited)) => waited,
+            _ => Err(WaitedTooLong.into()),
+        }
     }
 }
 

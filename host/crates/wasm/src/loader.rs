@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use remotemedia_core::manifest::ComponentPin;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError};
@@ -17,6 +18,7 @@ use crate::compile::{CompileFailure, Compiler};
 use crate::counters::Counters;
 use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
+use crate::known_files::{KnownFiles, Stamp};
 use crate::limits::mebibytes;
 use crate::trust::{self, Sha256};
 use crate::wit_version;
@@ -39,6 +41,7 @@ pub(crate) struct Loader {
     pub engine: SandboxEngine,
     cache: Option<CompileCache>,
     compiler: Compiler,
+    known_files: KnownFiles,
     /// One slot per content: two nodes of one new component compile it once.
     slots: Mutex<HashMap<Digest, Slot>>,
 }
@@ -47,7 +50,7 @@ type Slot = Arc<Mutex<Option<Arc<Loaded>>>>;
 
 impl Loader {
     pub fn new(engine: SandboxEngine, cache: Option<CompileCache>, compiler: Compiler) -> Self {
-        Self { engine, cache, compiler, slots: Mutex::default() }
+        Self { engine, cache, compiler, known_files: KnownFiles::default(), slots: Mutex::default() }
     }
 
     /// The component in `file`, which must be the one that `pin` means.
@@ -61,8 +64,22 @@ impl Loader {
         pin: Option<&ComponentPin>,
         sandbox: Sandbox,
     ) -> Result<Arc<Loaded>, NodeError> {
+        if let Some(known) = self.known(file, pin) {
+            return known;
+        }
+        let stamp = Stamp::of(file);
         let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
+        self.known_files.remember(file, stamp, blake3::hash(&bytes), SystemTime::now());
         self.load_bytes(file, &bytes, pin, sandbox)
+    }
+
+    /// The component in `file` without reading it again; `None` when it is not known well enough for that.
+    fn known(&self, file: &Path, pin: Option<&ComponentPin>) -> Option<Result<Arc<Loaded>, NodeError>> {
+        let slot = self.slot(self.known_files.digest(file)?);
+        let loaded = slot.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let Some(pin) = pin else { return Some(Ok(loaded)) };
+        let checked = trust::check_pin(file, *loaded.sha256.get()?, pin);
+        Some(checked.map(|()| loaded))
     }
 
     /// As [`Loader::load`], with the digest of exactly what was loaded.

@@ -18,10 +18,10 @@ use crate::compile::Compiler;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
 use crate::granted::Granted;
-use crate::instance::{Instance, Sandbox};
+use crate::instance::Sandbox;
 use crate::limits::{NodeLimits, mebibytes};
 use crate::loader::{Loaded, Loader};
-use crate::node::WasmNode;
+use crate::node::{MadeOf, WasmNode};
 use crate::tenant::Tenants;
 use crate::trust::{self, Sha256};
 use crate::version::{WASMTIME_VERSION, assert_safe};
@@ -256,9 +256,10 @@ impl Runtime for WasmRuntime {
             ));
         };
         let params_json = serde_json::to_string(&node.params)
-            .map_err(|error| NodeError::invalid_params(format!("params: {error}")))?;
-        let instance = Instance::start(&loader.engine, &loaded.prepared, &node.id, sandbox)?;
-        Ok(Box::new(WasmNode { instance, loaded, params_json, id: node.id.as_str().into() }))
+            .map_err(|error| NodeError::invalid_params(format!("params: {error}")))?
+            .into();
+        let id = node.id.as_str().into();
+        Ok(Box::new(WasmNode::new(MadeOf { loader, loaded, sandbox, params_json, id })?))
     }
 }
 

@@ -5,6 +5,8 @@ mod biquad;
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod containment;
+#[cfg(test)]
 mod effects;
 #[cfg(test)]
 mod faults;
@@ -23,9 +25,15 @@ mod payloads;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod pool;
+#[cfg(test)]
 mod probing;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod returned;
+#[cfg(test)]
+mod steady_state;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]

@@ -1,0 +1,187 @@
+//! What a thousand live wasm nodes cost: memory per node, and making one more at that density, of our nodes and of
+//! bare wasmtime instances of the same component in turn. Every measurement has a process of its own, so that none
+//! uses what another one left behind. Also: how long a fresh process needs until a cached component is ready.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
+#![expect(clippy::print_stdout, reason = "the numbers are its result")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use remotemedia_core::{AudioBuffer, Node, NodeManifest, Outputs, Packet, Port, Runtime, RuntimeKind};
+use remotemedia_host::{Config, Host};
+
+mod bare;
+
+/// Nodes alive at once: as many as the default policy allows.
+const NODES: usize = 1_000;
+/// Nodes that are dropped and made anew at that density.
+const CHURN: usize = 4_000;
+/// 20 ms of mono at 48 kHz.
+const SAMPLES: usize = 960;
+/// Every measurement is taken so often.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let cache_dir = || PathBuf::from(std::env::args().nth(2).unwrap());
+    match std::env::args().nth(1).as_deref() {
+        Some("bare") => {
+            let compiled = bare::Compiled::new(&component(), NODES as u32).unwrap();
+            let silence = vec![0_u8; SAMPLES * 4];
+            measure("bare wasmtime", || {
+                let mut gain = compiled.start().unwrap();
+                assert_eq!(gain.call(&silence).unwrap().len(), SAMPLES * 4);
+                gain
+            });
+        }
+        Some("nodes") => {
+            let runtime = runtime(None);
+            measure("our nodes", || ready_node(&*runtime));
+        }
+        Some("cached") => {
+            let began = Instant::now();
+            let node = ready_node(&*runtime(Some(cache_dir())));
+            println!("cached component ready in {:.2} ms", began.elapsed().as_secs_f64() * 1e3);
+            drop(node);
+        }
+        _ => every_measurement(),
+    }
+}
+
+fn every_measurement() {
+    println!(
+        "{}",
+        std::fs::read_to_string("/proc/loadavg")
+            .map_or_else(|_| String::new(), |load| format!("load {load}"))
+    );
+    let cache = std::env::temp_dir().join(format!("remotemedia-density-{}", std::process::id()));
+    // The first run fills the cache.
+    child(&["cached", cache.to_str().unwrap()]);
+    for _ in 0..ROUNDS {
+        print!("{}", child(&["bare"]));
+        print!("{}", child(&["nodes"]));
+        print!("{}", child(&["cached", cache.to_str().unwrap()]));
+    }
+    std::fs::remove_dir_all(cache).unwrap();
+}
+
+fn child(args: &[&str]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap()).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Fills up to [`NODES`], then replaces one after the other.
+fn measure<T>(name: &str, make: impl Fn() -> T) {
+    // What is there once, however many nodes follow: code, tables, the allocator's first pages.
+    let mut live = vec![make()];
+    let before = Memory::now();
+    let (mut filling, mut churning) = (Times::default(), Times::default());
+    while live.len() < NODES {
+        filling.take(|| live.push(make()));
+    }
+    let filled = Memory::now().per_node_since(&before);
+    for turn in 0..CHURN {
+        // Spread, so that slots are not simply taken in turn.
+        drop(live.swap_remove(turn * 7_919 % NODES));
+        churning.take(|| live.push(make()));
+    }
+    let churned = Memory::now().per_node_since(&before);
+    println!("{name}\n  KiB per node: {filled}\n  KiB per node after {CHURN} replacements: {churned}");
+    println!("  create + first call while filling: {}", filling.shown());
+    println!("  create + first call at {NODES} live: {}", churning.shown());
+}
+
+/// How long something took, by the clock and in processor time of this thread, in nanoseconds. The second does not
+/// count what a busy machine did meanwhile.
+struct Times {
+    wall: Histogram<u64>,
+    cpu: Histogram<u64>,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let wall = Histogram::new_with_max(u64::MAX >> 16, 3).unwrap();
+        Self { cpu: wall.clone(), wall }
+    }
+}
+
+impl Times {
+    fn take(&mut self, body: impl FnOnce()) {
+        let (began, cpu_began) = (Instant::now(), thread_cpu_ns());
+        body();
+        self.cpu.record(thread_cpu_ns() - cpu_began).unwrap();
+        self.wall.record(began.elapsed().as_nanos() as u64).unwrap();
+    }
+
+    fn shown(&self) -> String {
+        let us = |times: &Histogram<u64>| {
+            let at = |quantile| times.value_at_quantile(quantile) as f64 / 1e3;
+            format!("p50 {:.1} µs, p99 {:.1} µs", at(0.5), at(0.99))
+        };
+        format!("processor time {}; by the clock {}", us(&self.cpu), us(&self.wall))
+    }
+}
+
+fn thread_cpu_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap().as_nanos() as u64
+}
+
+/// Memory of this process, in KiB.
+struct Memory {
+    /// All that is mapped and present: a page that a thousand nodes share counts a thousand times.
+    resident: f64,
+    /// Of that, what is this process's alone: what a node really takes.
+    private: f64,
+    page_tables: f64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = |name: &str| -> f64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        Self { resident: pages * 4.0, private: line("RssAnon:"), page_tables: line("VmPTE:") }
+    }
+
+    fn per_node_since(&self, before: &Self) -> String {
+        let each = |now: f64, then: f64| (now - then) / (NODES - 1) as f64;
+        format!(
+            "RSS {:.1}, of which private {:.1}; page tables {:.1}",
+            each(self.resident, before.resident),
+            each(self.private, before.private),
+            each(self.page_tables, before.page_tables)
+        )
+    }
+}
+
+fn component() -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/guests/gain.wasm");
+    assert!(file.is_file(), "{} is not there: run `make build`, which builds the guests", file.display());
+    file
+}
+
+fn runtime(cache_dir: Option<PathBuf>) -> Arc<dyn Runtime> {
+    let host = Host::new(Config { cache_dir, ..Config::default() });
+    Arc::clone(host.runtimes().get(RuntimeKind::Wasm).unwrap())
+}
+
+/// A node that has processed its first packet.
+fn ready_node(runtime: &dyn Runtime) -> Box<dyn Node> {
+    let mut manifest = NodeManifest::new("gain", "gain");
+    manifest.component = Some(component().into());
+    let mut node = runtime.create(&manifest).unwrap();
+    node.initialize().unwrap();
+    let silence = AudioBuffer::from_f32(48_000, 1, vec![0.0; SAMPLES]).unwrap();
+    let mut out = Outputs::new();
+    node.process(Port::FIRST, Packet::new(0, silence), &mut out).unwrap();
+    assert_eq!(out.len(), 1);
+    node
+}
