@@ -18,6 +18,9 @@ const MOST_FAULTS: usize = 1_000;
 /// Longest rendering of a wrong value, in characters.
 const LONGEST_SHOWN: usize = 60;
 
+/// Most memory that one compiled pattern may take, in bytes.
+const PATTERN_BYTES: usize = 1 << 20;
+
 /// A JSON Schema made ready for checking.
 pub struct Schema {
     schema: Value,
@@ -31,7 +34,7 @@ impl Schema {
     /// Says why it is not a JSON Schema.
     pub fn compile(schema: Value) -> Result<Self, String> {
         let validator = jsonschema::options()
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
             .build(&schema)
             .map_err(|error| error.to_string())?;
         Ok(Self { schema, validator })

@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, PayloadKind, PortSpec};
-use serde_json::Value;
 
-use super::wit;
+use super::{params_schema, wit};
 use crate::guest_log::{cut, printable};
 
 const NAME_BYTES: usize = 128;
@@ -20,11 +19,8 @@ pub(super) fn checked(said: wit::Descriptor, limits: &SandboxLimits) -> Result<N
     if !is_name(&said.node_type) {
         return Err(broken(format!("node-type `{}` is not a name", shown(&said.node_type))));
     }
-    let params_schema: Value = serde_json::from_str(&said.params_schema)
-        .map_err(|error| broken(format!("params-schema is not JSON: {error}")))?;
-    if !params_schema.is_object() {
-        return Err(broken("params-schema is not a JSON Schema object"));
-    }
+    let params_schema =
+        params_schema::parse(&said.params_schema).map_err(|why| broken(format!("params-schema {why}")))?;
     Ok(NodeDescriptor {
         node_type: said.node_type,
         version: shown(&said.version),

@@ -3,6 +3,7 @@
 mod descriptor;
 mod lift;
 mod lower;
+mod params_schema;
 
 use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Port};
