@@ -31,6 +31,10 @@ pub(crate) enum CompileFailure {
         "becomes more than {limit_mb} MiB of machine code, far more than its size explains: build it again"
     )]
     TooMuchCode { limit_mb: u64 },
+    #[error(
+        "asks for more than this host gives one node: {reason}. The operator can change `limits` of the policy"
+    )]
+    TooLarge { reason: String },
     #[error("is not a sound WebAssembly component: {reason}. Build or download it again")]
     NotSound { reason: String },
     #[error("makes the compiler fail: {reason}. Build it with other optimisations, or download it again")]
@@ -52,15 +56,23 @@ impl CompileFailure {
         Self::NotSound { reason: shown(&format!("{error:#}")) }
     }
 
+    /// Why the engine does not take code that this version's compiler made: `None` when it is not for its size.
+    pub fn too_large(error: &wasmtime::Error) -> Option<Self> {
+        // wasmtime has no type for what its pool has no room for.
+        let reason = format!("{error:#}");
+        reason.contains("pooling allocator").then(|| Self::TooLarge { reason: shown(&reason) })
+    }
+
     pub fn unusable(program: &Path, reason: &str) -> Self {
         Self::UnusableCompiler { program: program.into(), reason: shown(reason) }
     }
 
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::TooManyFunctions { .. } | Self::TooMuchMemory { .. } | Self::TooMuchCode { .. } => {
-                ErrorKind::LimitExceeded
-            }
+            Self::TooManyFunctions { .. }
+            | Self::TooMuchMemory { .. }
+            | Self::TooMuchCode { .. }
+            | Self::TooLarge { .. } => ErrorKind::LimitExceeded,
             Self::TooLong { .. } => ErrorKind::Timeout,
             Self::NotSound { .. } | Self::Crash { .. } => ErrorKind::InvalidParams,
             Self::NoCompiler | Self::UnusableCompiler { .. } => ErrorKind::Unavailable,

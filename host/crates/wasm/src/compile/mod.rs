@@ -46,10 +46,11 @@ impl Compiler {
     ) -> Result<(MachineCode<'static>, Component), CompileFailure> {
         functions::check(bytes, limits.functions.into())?;
         if limits.in_process {
-            let code =
-                engine.precompile_component(bytes).map_err(|error| CompileFailure::not_sound(&error))?;
-            let code = MachineCode::by_this_host(code);
-            let component = code.component(engine).map_err(|error| CompileFailure::not_sound(&error))?;
+            let unsound = |error| {
+                CompileFailure::too_large(&error).unwrap_or_else(|| CompileFailure::not_sound(&error))
+            };
+            let code = MachineCode::by_this_host(engine.precompile_component(bytes).map_err(unsound)?);
+            let component = code.component(engine).map_err(unsound)?;
             return Ok((code, component));
         }
         let program = self.program.as_deref().ok_or(CompileFailure::NoCompiler)?;
@@ -57,9 +58,10 @@ impl Compiler {
         let code = MachineCode::by_this_host(child::compile(program, bytes, limits)?);
         drop(slot);
         // What another version or other settings made is found out now, and never kept.
-        let component = code
-            .component(engine)
-            .map_err(|error| CompileFailure::unusable(program, &format!("it makes other code: {error:#}")))?;
+        let component = code.component(engine).map_err(|error| {
+            let other = || CompileFailure::unusable(program, &format!("it makes other code: {error:#}"));
+            CompileFailure::too_large(&error).unwrap_or_else(other)
+        })?;
         Ok((code, component))
     }
 }
