@@ -21,6 +21,8 @@ mod cpython_pipeline;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod media_files;

@@ -11,7 +11,7 @@ use remotemedia_core::{
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
 use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo};
-use remotemedia_wasm::{Inspection, WasmConfig, WasmRuntime};
+use remotemedia_wasm::{Inspection, SandboxCounts, WasmConfig, WasmRuntime};
 use serde_json::Value;
 
 use crate::Config;
@@ -163,6 +163,12 @@ impl Host {
     /// When the file cannot be read, or is larger than a component may be.
     pub fn inspect_component(&self, file: &Path) -> io::Result<Inspection> {
         Inspection::of(file, u64::from(self.wasm.policy().compile.component_mb) << 20)
+    }
+
+    /// What components did so far that they should not have.
+    #[must_use]
+    pub fn sandbox_counts(&self) -> SandboxCounts {
+        self.wasm.counts()
     }
 
     /// Which Python runs the cpython nodes. Starts the interpreter.

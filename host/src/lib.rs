@@ -22,6 +22,6 @@ pub use lock::{LOCK_FILE, LockFailure, Locked, LockedComponent};
 pub use policy::{PolicyError, load_policy, policy_to_toml};
 pub use remotemedia_python::InterpreterInfo;
 pub use remotemedia_wasm::{
-    BinaryKind, ChildFailure, ChildLimits, ComponentFacts, Import, Inspection, Offer, WASMTIME_VERSION,
-    compile_in_this_child, trust,
+    BinaryKind, ChildFailure, ChildLimits, ComponentFacts, Import, Inspection, Offer, SandboxCounts,
+    WASMTIME_VERSION, compile_in_this_child, trust,
 };

@@ -169,13 +169,3 @@ fn an_error_that_the_node_returns_keeps_its_kind_and_the_node() {
     assert_eq!(error.kind, ErrorKind::InvalidParams);
     assert_eq!(runtime.counts().traps, 0);
 }
-
-#[test]
-fn a_guest_sees_no_file_and_no_environment() {
-    let runtime = runtime();
-    for fault in ["read_file", "read_env"] {
-        let mut node = start(&runtime, &hostile(fault)).unwrap();
-        let error = error_of(process(&mut *node, Packet::new(0, "x")));
-        assert_eq!((error.kind, &*error.message), (ErrorKind::Internal, "sees nothing"), "{fault}");
-    }
-}

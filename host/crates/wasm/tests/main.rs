@@ -17,8 +17,6 @@ mod fixture;
 #[cfg(test)]
 mod gain;
 #[cfg(test)]
-mod lies;
-#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod payloads;
