@@ -29,7 +29,7 @@ demo: build ## Find the speech in a recording with native, wasm and Python nodes
 
 # The integration tests call the binary of their own profile, so it is built first.
 test: setup ## Run the whole test suite
-	@.ci/system-tools.sh espeak-ng
+	@.ci/system-tools.sh espeak-ng docker-registry
 	$(CARGO) build --locked --workspace --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain

@@ -31,6 +31,8 @@ mod node_kit;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod vad_labelled_set;

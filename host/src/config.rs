@@ -9,6 +9,7 @@ use remotemedia_engine::Settings;
 use remotemedia_engine::selector::PythonRuntime;
 use remotemedia_wasm::WasmConfig;
 
+use crate::package::Credentials;
 use crate::policy::{PolicyError, load_policy};
 
 /// Everything that the environment decides.
@@ -31,6 +32,9 @@ pub struct Config {
     /// `REMOTEMEDIA_TOOLS`: folders in which `remotemedia node` looks for compilers before it looks on the `PATH`,
     /// separated as there.
     pub tool_dirs: Vec<PathBuf>,
+    /// `REMOTEMEDIA_REGISTRY_USER` and `REMOTEMEDIA_REGISTRY_PASSWORD`: who pushes and pulls packages. By default whom
+    /// `docker login` knows.
+    pub registry_credentials: Option<Credentials>,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
     /// `REMOTEMEDIA_POLICY`: the file with the operator's policy.
@@ -96,6 +100,10 @@ impl Config {
             tool_dirs: set("REMOTEMEDIA_TOOLS")
                 .map(|folders| std::env::split_paths(&folders).collect())
                 .unwrap_or_default(),
+            registry_credentials: registry_credentials(
+                set("REMOTEMEDIA_REGISTRY_USER"),
+                set("REMOTEMEDIA_REGISTRY_PASSWORD"),
+            )?,
             log_filter: set("REMOTEMEDIA_LOG"),
             policy_file: path("REMOTEMEDIA_POLICY"),
             policy: Arc::default(),
@@ -132,6 +140,26 @@ fn compiler_near(program: &Path, is_file: impl Fn(&Path) -> bool) -> Option<Path
     }
     let folders = program.ancestors().skip(1).take(2);
     folders.map(|folder| folder.join(&name)).find(|candidate| is_file(candidate))
+}
+
+fn registry_credentials(
+    user: Option<String>,
+    password: Option<String>,
+) -> Result<Option<Credentials>, ConfigError> {
+    // The password never becomes part of an error.
+    let half = |name, value, allowed| Err(ConfigError { name, value, allowed });
+    match (user, password) {
+        (None, None) => Ok(None),
+        (Some(name), Some(password)) => Ok(Some(Credentials::User { name, password })),
+        (Some(_), None) => half(
+            "REMOTEMEDIA_REGISTRY_PASSWORD",
+            String::new(),
+            "the password or token of REMOTEMEDIA_REGISTRY_USER",
+        ),
+        (None, Some(_)) => {
+            half("REMOTEMEDIA_REGISTRY_USER", String::new(), "the user of REMOTEMEDIA_REGISTRY_PASSWORD")
+        }
+    }
 }
 
 fn forced_kind(value: String) -> Result<RuntimeKind, ConfigError> {

@@ -13,7 +13,8 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
 Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
              REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_COMPILER, REMOTEMEDIA_POLICY,
-             REMOTEMEDIA_TOOLS, REMOTEMEDIA_LOG (for example `debug`).";
+             REMOTEMEDIA_TOOLS, REMOTEMEDIA_REGISTRY_USER, REMOTEMEDIA_REGISTRY_PASSWORD,
+             REMOTEMEDIA_LOG (for example `debug`).";
 
 /// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
 #[derive(Debug, Parser)]

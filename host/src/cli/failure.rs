@@ -82,6 +82,11 @@ impl Failure {
         Self::new(EXIT_FAILED, "node_check", message)
     }
 
+    /// A node that cannot be packed, pushed or pulled.
+    pub fn package(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, "package", message)
+    }
+
     /// Ctrl-C.
     pub fn interrupted() -> Self {
         Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no file was written")

@@ -29,6 +29,19 @@ pub enum NodeCommand {
     /// Check what every node must hold to: cuts, caps, silence, NaN, params, ends, memory, time.
     #[command(after_help = "Example:\n  remotemedia node conform gain.wasm --quick")]
     Conform(super::conform::ConformArgs),
+    /// Make one file of a node, its README and its licence, to give away.
+    #[command(
+        after_help = "Examples:\n  remotemedia node pack my-tremolo\n  remotemedia node pack gain.wasm --readme README.md"
+    )]
+    Pack(PackArgs),
+    /// Put a packed node into an OCI registry.
+    #[command(after_help = PUSH_HELP)]
+    Push(PushArgs),
+    /// Get a node's component out of an OCI registry or a packed file.
+    #[command(
+        after_help = "Example:\n  remotemedia node pull registry.example.com/nodes/gain:0.1.0 -o gain.wasm"
+    )]
+    Pull(PullArgs),
     /// Make a pair of keys for signing components.
     #[command(after_help = "Example:\n  remotemedia node keygen author.key")]
     Keygen(KeygenArgs),
@@ -173,4 +186,57 @@ pub struct VerifyArgs {
     /// A public key or a file that holds one; may be given several times. By default, the policy's trusted keys.
     #[arg(long = "key", value_name = "KEY|FILE.pub")]
     pub keys: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// A node's folder, which must have been built, or a component.
+    #[arg(value_name = "DIR|FILE.wasm", value_hint = ValueHint::AnyPath)]
+    pub source: PathBuf,
+    /// Where to; by default NODE_TYPE-VERSION.oci.tar.
+    #[arg(short, long, value_name = "FILE.oci.tar", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// The README; by default README.md beside the component or in the node's folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub readme: Option<PathBuf>,
+    /// The licence; by default LICENSE beside the component or in the node's folder.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub license: Option<PathBuf>,
+}
+
+const PUSH_HELP: &str = "\
+The credentials are those of `docker login`, or REMOTEMEDIA_REGISTRY_USER and REMOTEMEDIA_REGISTRY_PASSWORD.
+
+Example:
+  remotemedia node push registry.example.com/nodes/gain:0.1.0 gain-0.1.0.oci.tar";
+
+/// How a registry is reached.
+#[derive(Debug, Args)]
+pub struct RegistryArgs {
+    /// Do not encrypt the connection. Registries on this machine's loopback addresses never are.
+    #[arg(long)]
+    pub plain_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// The name in the registry: registry/name:tag.
+    pub reference: String,
+    /// What `remotemedia node pack` wrote.
+    #[arg(value_name = "FILE.oci.tar", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The name in the registry (registry/name:tag or registry/name@sha256:…), or a packed file.
+    #[arg(value_name = "REFERENCE|FILE.oci.tar")]
+    pub source: String,
+    /// The file for the component; by default the last part of the name, with `.wasm`.
+    #[arg(short, long, value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }

@@ -7,6 +7,9 @@ mod conform;
 mod inspect;
 mod keygen;
 mod new;
+mod pack;
+mod pull;
+mod push;
 mod run;
 mod sign;
 mod test;
@@ -14,6 +17,7 @@ mod verify;
 
 use remotemedia_host::Host;
 use remotemedia_host::kit::KitError;
+use remotemedia_host::package::PackageError;
 use remotemedia_host::trust::{KeyFailure, SignFailure};
 
 use super::failure::Failure;
@@ -29,6 +33,9 @@ pub fn node(host: &Host, command: &NodeCommand, as_json: bool) -> Result<(), Fai
         NodeCommand::Run(args) => run::run(host, args, as_json),
         NodeCommand::Inspect(args) => inspect::inspect(host, args, as_json),
         NodeCommand::Conform(args) => conform::conform_node(host, args, as_json),
+        NodeCommand::Pack(args) => pack::pack(host, args, as_json),
+        NodeCommand::Push(args) => push::push(host, args, as_json),
+        NodeCommand::Pull(args) => pull::pull(host, args, as_json),
         NodeCommand::Keygen(args) => keygen::keygen(args, as_json),
         NodeCommand::Sign(args) => sign::sign(args, as_json),
         NodeCommand::Verify(args) => verify::verify(host, args, as_json),
@@ -45,6 +52,15 @@ impl From<KitError> for Failure {
                 Self::node_check(error.to_string())
             }
             other => Self::usage(other.to_string()),
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Reference { .. } => Self::usage(error.to_string()),
+            _ => Self::package(error.to_string()),
         }
     }
 }
