@@ -10,9 +10,10 @@ const SDK: &str = "remotemedia-node";
 /// What the template's `Cargo.toml` depends on, sorted.
 const DIRECT: [&str; 3] = [SDK, "schemars", "serde"];
 
-/// The names of all packages that are locked.
+/// The names of the SDK and of what comes from the registry: a node may be called as a guest of this repository is.
 pub(super) fn packages() -> impl Iterator<Item = &'static str> {
-    entries().map(|entry| entry.name)
+    let is_outside = |entry: &Entry| entry.name == SDK || entry.text.contains("\nsource = ");
+    entries().filter(is_outside).map(|entry| entry.name)
 }
 
 /// The lock file of a new node.
