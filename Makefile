@@ -32,6 +32,7 @@ test: setup ## Run the whole test suite
 	@.ci/system-tools.sh espeak-ng docker-registry
 	$(CARGO) build --locked --workspace --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
+	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
@@ -47,4 +48,4 @@ bench: build ## Run the benches; writes target/bench-summary.json
 	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json $(TARGET_DIR)/whole-job.json
 
 clean: ## Remove everything that was built, the .venv included
-	rm -rf target guest-nodes/rust/target guest-nodes/js/node_modules .venv report.html
+	rm -rf target guest-nodes/rust/target guest-nodes/js/node_modules guest-nodes/python/.venv .venv report.html

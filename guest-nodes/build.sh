@@ -48,4 +48,5 @@ if ! up_to_date "$out/gain-js.wasm" sdk gain package-lock.json; then
   mv "$out/gain-js.new" "$out/gain-js.wasm"
 fi
 
+"$here/python/build.sh"
 echo "guests: $(cd "$out" && ls -- *.wasm | tr '\n' ' ')in target/guests"

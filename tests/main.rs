@@ -19,6 +19,8 @@ mod conformance;
 #[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]
+mod cpython_wasm;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod hostile;

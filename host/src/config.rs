@@ -25,6 +25,11 @@ pub struct Config {
     pub compiler: Option<PathBuf>,
     /// `REMOTEMEDIA_VENV`: the virtual environment for Python nodes; it must fit.
     pub venv: Option<PathBuf>,
+    /// `REMOTEMEDIA_PYTHON_RUNNER`: the component that runs sandboxed Python classes. By default `python-runner.wasm`
+    /// beside the program, or in the `guests` folder of the build that it belongs to; the first that is there counts.
+    pub python_runner: Vec<PathBuf>,
+    /// `REMOTEMEDIA_PYTHON_PACKAGES`: folders of pure-Python packages for sandboxed classes, separated like `PATH`.
+    pub python_packages: Vec<PathBuf>,
     /// `VIRTUAL_ENV`: the virtual environment that the shell has activated.
     pub virtual_env: Option<PathBuf>,
     /// Where the process was started.
@@ -60,7 +65,12 @@ impl Config {
     /// # Errors
     /// When a variable holds a value that means nothing: a typo in a safety switch must not pass silently.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_vars(|name| std::env::var(name).ok(), std::env::current_dir().ok())
+        let program = std::env::current_exe().ok();
+        let mut config = Self::from_vars(|name| std::env::var(name).ok(), std::env::current_dir().ok())?;
+        if config.python_runner.is_empty() {
+            config.python_runner = program.as_deref().map(runners_near).unwrap_or_default();
+        }
+        Ok(config)
     }
 
     fn from_vars(
@@ -80,6 +90,9 @@ impl Config {
                 allowed: "cpython, cpython_wasm, wasm, auto, rustpython",
             })?;
         }
+        if let Some(value) = set("REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON") {
+            selector.allow_unsandboxed_python = switch("REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON", value)?;
+        }
         if let Some(value) = set("REMOTEMEDIA_ENABLE_FALLBACK") {
             selector.enable_fallback = switch("REMOTEMEDIA_ENABLE_FALLBACK", value)?;
         }
@@ -95,6 +108,10 @@ impl Config {
             cache_dir: path("REMOTEMEDIA_CACHE_DIR").or_else(user_cache),
             compiler: path("REMOTEMEDIA_COMPILER"),
             venv: path("REMOTEMEDIA_VENV"),
+            python_runner: path("REMOTEMEDIA_PYTHON_RUNNER").into_iter().collect(),
+            python_packages: set("REMOTEMEDIA_PYTHON_PACKAGES")
+                .map(|folders| std::env::split_paths(&folders).collect())
+                .unwrap_or_default(),
             virtual_env: path("VIRTUAL_ENV"),
             current_dir,
             tool_dirs: set("REMOTEMEDIA_TOOLS")
@@ -162,6 +179,16 @@ fn registry_credentials(
     }
 }
 
+/// Where the runner is when nobody says so: installed beside the program, or built in the repository, whose programs
+/// lie in `target/<profile>` (tests one deeper) and whose guests in `target/guests`.
+fn runners_near(program: &Path) -> Vec<PathBuf> {
+    const RUNNER: &str = "python-runner.wasm";
+    let folders: Vec<&Path> = program.ancestors().skip(1).take(3).collect();
+    let beside = folders.first().map(|folder| folder.join(RUNNER));
+    let built = folders.iter().skip(1).map(|target| target.join("guests").join(RUNNER));
+    beside.into_iter().chain(built).collect()
+}
+
 fn forced_kind(value: String) -> Result<RuntimeKind, ConfigError> {
     let kind = match value.to_ascii_lowercase().as_str() {
         "native" | "rust" => Some(RuntimeKind::Native),
@@ -210,12 +237,17 @@ mod tests {
             ("REMOTEMEDIA_RUNTIME_FORCE", "CPython"),
             ("REMOTEMEDIA_PYTHON_RUNTIME", "WASM"),
             ("REMOTEMEDIA_ENABLE_FALLBACK", "False"),
+            ("REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON", "yes"),
+            ("REMOTEMEDIA_PYTHON_RUNNER", "/r.wasm"),
+            ("REMOTEMEDIA_PYTHON_PACKAGES", "/a:/b"),
             ("HOME", "/home/a"),
         ])
         .unwrap();
         assert_eq!(config.selector.force, Some(RuntimeKind::Cpython));
         assert_eq!(config.selector.python_runtime, PythonRuntime::CpythonWasm);
-        assert!(!config.selector.enable_fallback);
+        assert!(!config.selector.enable_fallback && config.selector.allow_unsandboxed_python);
+        assert_eq!(config.python_runner, [PathBuf::from("/r.wasm")]);
+        assert_eq!(config.python_packages, [PathBuf::from("/a"), PathBuf::from("/b")]);
         assert_eq!(config.cache_dir, Some(PathBuf::from("/home/a/.cache/remotemedia/wasm")));
     }
 
@@ -233,6 +265,15 @@ mod tests {
         let built = "/src/target/debug/remotemedia";
         assert_eq!(near("/src/target/debug/deps/tests-1f", &[built]), Some(built.into()));
         assert_eq!(near("/a/b/c/d", &["/a/remotemedia", "/remotemedia"]), None);
+    }
+
+    #[test]
+    fn the_runner_is_looked_for_beside_the_program_and_in_its_build() {
+        let near = |program: &str| runners_near(Path::new(program));
+        assert_eq!(near("/opt/bin/remotemedia")[0], PathBuf::from("/opt/bin/python-runner.wasm"));
+        let built = PathBuf::from("/r/target/guests/python-runner.wasm");
+        assert!(near("/r/target/debug/remotemedia").contains(&built));
+        assert!(near("/r/target/debug/deps/integration-1").contains(&built));
     }
 
     #[test]

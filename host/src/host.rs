@@ -11,7 +11,9 @@ use remotemedia_core::{
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
 use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo};
-use remotemedia_wasm::{Inspection, SandboxCounts, WasmConfig, WasmRuntime};
+use remotemedia_wasm::{
+    CpythonWasmConfig, CpythonWasmRuntime, Inspection, SandboxCounts, WasmConfig, WasmRuntime,
+};
 use serde_json::Value;
 
 use crate::Config;
@@ -26,6 +28,7 @@ pub struct Host {
     config: Config,
     wasm: Arc<WasmRuntime>,
     python: Arc<CpythonRuntime>,
+    sandboxed_python: Arc<CpythonWasmRuntime>,
     runtimes: Runtimes,
     tenant: Option<Arc<str>>,
 }
@@ -47,9 +50,20 @@ impl Host {
             compiler: config.compiler.clone().or_else(nearby_compiler),
         }));
         let python = Arc::new(CpythonRuntime::new(python));
-        let runtimes: Vec<Arc<dyn Runtime>> =
-            vec![Arc::new(NativeRuntime::new()), Arc::clone(&wasm) as _, Arc::clone(&python) as _];
-        Self { config, wasm, python, runtimes: Runtimes::new(runtimes), tenant: None }
+        let sandboxed_python = Arc::new(CpythonWasmRuntime::new(
+            Arc::clone(&wasm),
+            CpythonWasmConfig {
+                runner: config.python_runner.clone(),
+                packages: config.python_packages.clone(),
+            },
+        ));
+        let runtimes: Vec<Arc<dyn Runtime>> = vec![
+            Arc::new(NativeRuntime::new()),
+            Arc::clone(&wasm) as _,
+            Arc::clone(&python) as _,
+            Arc::clone(&sandboxed_python) as _,
+        ];
+        Self { config, wasm, python, sandboxed_python, runtimes: Runtimes::new(runtimes), tenant: None }
     }
 
     /// The same host, acting for the tenant called `name`: what the sandboxed nodes of all its pipelines use counts
@@ -177,6 +191,14 @@ impl Host {
     /// When there is none that fits.
     pub fn python_info(&self) -> Result<InterpreterInfo, NodeError> {
         self.python.info(Path::new("."))
+    }
+
+    /// The component that runs the cpython_wasm nodes.
+    ///
+    /// # Errors
+    /// When it is nowhere.
+    pub fn python_runner(&self) -> Result<&Path, NodeError> {
+        self.sandboxed_python.runner()
     }
 
     /// A payload as JSON, Python objects included: see [`payload_to_json`].

@@ -9,32 +9,47 @@ the operator's pure-Python packages. Without REMOTEMEDIA_CLASS it only says that
 An error's message is one JSON object {kind, message, trace}, because the boundary has four kinds and one line.
 """
 
+# What classes commonly import is imported here, once, when the component is built; importlib needs its metadata too.
+import array
 import asyncio
+import base64
 import collections.abc
+import concurrent.futures
+import contextlib
+import copy
 import dataclasses
 import datetime
 import decimal
 import difflib
+import enum
 import fractions
 import functools
 import gc
+import hashlib
 import heapq
+import importlib.metadata
 import itertools
 import json
 import linecache
 import logging
 import math
+import operator
 import os
+import pathlib
 import queue
 import random
 import re
-import textwrap
-import traceback
-import uuid
 import statistics
 import string
+import struct
 import sys
+import textwrap
+import threading
+import time
+import traceback
 import types
+import typing
+import uuid
 
 import stdlib
 from componentize_py_types import Err
@@ -68,6 +83,9 @@ def _shim(name):
 # Everything down to `Node` happens once, when the component is built.
 describe, drive, lookup, report = map(_shim, _SHIMS)
 drive.asyncio.new_event_loop = EventLoop
+lookup._how_to_install = (
+    "pip install --target FOLDER {}, and have the operator name FOLDER in REMOTEMEDIA_PYTHON_PACKAGES".format
+)
 report._is_machinery = lambda frame: frame.filename.startswith(_MACHINERY)
 
 
@@ -150,11 +168,11 @@ class Running:
             named = os.environ.get("REMOTEMEDIA_CLASS")
             if named is None:
                 raise NotAllowed("this component runs Python classes for the host, and was given none")
-            sys.path[:] = [os.path.join("/packages", name) for name in sorted(_names("/packages"))] + ["/python"]
+            sys.path[:] = [*_packages(), "/python"]
             # What was drawn when the component was built is the same for every instance.
             random.seed()
             module, colon, class_name = named.partition(":")
-            folder = "/node" if _names("/node") else None
+            folder = "/node" if os.path.isdir("/node") else None
             self._class = (
                 lookup.find_class(module, class_name, folder) if colon else lookup.find_builtin(named)
             )
@@ -250,11 +268,12 @@ class Node:
         return _running
 
 
-def _names(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+def _packages():
+    """The folders that the host mounted; the one that holds them is not there itself."""
+    number = 0
+    while os.path.isdir(f"/packages/{number}"):
+        yield f"/packages/{number}"
+        number += 1
 
 
 def _kind(error, verb):

@@ -27,6 +27,7 @@ pub fn doctor(host: &Host, as_json: bool) -> Result<(), Failure> {
         compiler(host),
         python(host),
         numpy(host),
+        python_sandbox(host),
         cache(host),
         wasm_target(),
     ];
@@ -135,6 +136,18 @@ fn numpy(host: &Host) -> Check {
         Ok(InterpreterInfo { numpy: Err(why), executable, .. }) => missing(&executable, &why),
         Err(_) => missing("python3", "no Python"),
     }
+}
+
+/// Needed only by nodes of cpython_wasm.
+fn python_sandbox(host: &Host) -> Check {
+    let (ok, found, mend) = match host.python_runner() {
+        Ok(runner) => (Some(true), runner.display().to_string(), None),
+        Err(_) => {
+            let mend = "build it with guest-nodes/build.sh, or set REMOTEMEDIA_PYTHON_RUNNER to its file";
+            (None, "no python-runner.wasm: cpython_wasm nodes cannot run".into(), Some(mend.into()))
+        }
+    };
+    Check { name: "Python sandbox", ok, found, mend }
 }
 
 fn cache(host: &Host) -> Check {

@@ -244,7 +244,7 @@ fn cpython_need(node: &NodeManifest) -> Option<String> {
 }
 
 /// The other runtimes that could and may run the node. Isolation never gets weaker, except from a sandboxed
-/// CPython to the in-process one by the operator's word.
+/// CPython to the in-process one by the operator's word. What CPython cannot run the sandboxed one cannot either.
 fn fallbacks(
     kind: RuntimeKind,
     node: &NodeManifest,
@@ -257,6 +257,7 @@ fn fallbacks(
     RuntimeKind::ALL
         .into_iter()
         .filter(|&other| other != kind && available.has(other))
+        .filter(|&other| other != RuntimeKind::CpythonWasm || !available.cpython)
         .filter(|&other| {
             other.is_sandboxed() >= kind.is_sandboxed()
                 || (kind == RuntimeKind::CpythonWasm
@@ -286,7 +287,10 @@ fn no_runtime(choice: &Choice, node: &NodeManifest, available: Available) -> NoR
             Some("add `component` with the path of the .wasm file".to_owned())
         }
         (RuntimeKind::CpythonWasm, Some(RuntimeKind::Cpython)) => {
-            Some("only the operator can allow it to run unsandboxed in cpython".to_owned())
+            Some(
+                "only the operator can allow it to run unsandboxed in cpython: REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON=true"
+                    .to_owned(),
+            )
         }
         (_, Some(other)) => Some(format!(
             "{other} could run it, but falling back is switched off or would weaken the sandbox"

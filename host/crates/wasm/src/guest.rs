@@ -14,6 +14,7 @@ use crate::granted::{Granted, GrantedDir};
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
 use crate::meter::ResourceMeter;
+use crate::no_network;
 use crate::seeded_random::SeededRandom;
 
 pub(crate) struct Guest {
@@ -40,7 +41,8 @@ impl Guest {
     ) -> Result<Self, NodeError> {
         let log = GuestLog::new(node_id, limits, Arc::clone(&counters));
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
+        no_network::deny(&mut wasi)
+            .stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
             .stderr(GuestOutput { channel: Channel::Stderr, log: log.clone() })
             .max_random_size(limits.random_bytes)
             // Nodes have threads of their own to block, and files need no detour over others.

@@ -1,4 +1,5 @@
-//! Which host functions exist for a guest: WASI 0.2 without sockets, and the node world's own imports.
+//! Which host functions exist for a guest: WASI 0.2 with sockets that cannot be made, and the node world's own
+//! imports.
 //!
 //! Linking an interface grants nothing: there are no preopened directories, arguments or environment variables.
 //! What is here is what the standard libraries of guest languages import. Waiting is bounded, because the epoch
@@ -19,6 +20,7 @@ use wasmtime_wasi_io::poll::DynPollable;
 use crate::bindings;
 use crate::deadline::{Deadline, Moment, Verdict};
 use crate::guest::Guest;
+use crate::no_network;
 
 /// A guest waited in the host for longer than a call may take.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     bindings::add_to_linker(l)?;
+    no_network::add_to_linker(l)?;
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;

@@ -32,6 +32,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// The same component, which described itself differently in other surroundings.
+    pub fn with_descriptor(&self, descriptor: NodeDescriptor) -> Self {
+        Self { prepared: self.prepared.clone(), descriptor, sha256: self.sha256.clone() }
+    }
+
     fn sha256(&self, file: &[u8]) -> Sha256 {
         *self.sha256.get_or_init(|| trust::sha256(file))
     }

@@ -39,9 +39,14 @@ impl WasmNode {
     /// # Errors
     /// When a limit is hit or the guest's start code traps.
     pub fn new(made_of: MadeOf) -> Result<Self, NodeError> {
+        Ok(Self::around(made_of.instance()?, made_of))
+    }
+
+    /// A node that has yet to be initialized, in an instance of `made_of` that is there already.
+    pub fn around(instance: Instance, made_of: MadeOf) -> Self {
         let budget = &made_of.sandbox.policy.restart;
         let restarts = (budget.attempts > 0).then(|| Box::new(Restarts::new(budget)));
-        Ok(Self { instance: made_of.instance()?, made_of, restarts })
+        Self { instance, made_of, restarts }
     }
 
     /// The guest learns only of packets that its descriptor allows.

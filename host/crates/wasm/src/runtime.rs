@@ -190,7 +190,7 @@ impl WasmRuntime {
     ///
     /// # Errors
     /// Everything that its manifest asks for and the operator's policy does not allow.
-    fn sandbox(&self, node: &NodeManifest) -> Result<Sandbox, Vec<ManifestError>> {
+    pub(crate) fn sandbox(&self, node: &NodeManifest) -> Result<Sandbox, Vec<ManifestError>> {
         match (NodeLimits::of(node, &self.policy), Granted::new(node, &self.policy, &self.env)) {
             (Ok(node_limits), Ok(granted)) => Ok(Sandbox {
                 node_limits,
@@ -205,13 +205,17 @@ impl WasmRuntime {
         }
     }
 
+    /// A component of the host's own, which no manifest names.
+    pub(crate) fn load_own(&self, file: &Path) -> Result<(Arc<Loader>, Arc<Loaded>), NodeError> {
+        let loader = self.loader()?;
+        let loaded = loader.load(file, None, self.describing())?;
+        Ok((loader, loaded))
+    }
+
     /// The component of `node`, with all that its manifest asks for checked; `None` when it has none.
     fn load(&self, node: &NodeManifest) -> Result<Option<Accepted>, NodeError> {
         let Some(file) = node.component_path() else { return Ok(None) };
-        let sandbox = self.sandbox(node).map_err(|faults| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            NodeError::new(ErrorKind::PermissionDenied, faults.join("; "))
-        })?;
+        let sandbox = self.sandbox(node).map_err(denied)?;
         let pin = node.component.as_ref().and_then(ComponentRef::pin);
         trust::check_locked(&self.policy.trust, &file, pin)?;
         let loader = self.loader()?;
@@ -226,6 +230,12 @@ impl WasmRuntime {
         }
         Ok(Some(Accepted { loader, loaded, sandbox }))
     }
+}
+
+/// What the policy does not allow, as one error.
+pub(crate) fn denied(faults: Vec<ManifestError>) -> NodeError {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    NodeError::new(ErrorKind::PermissionDenied, faults.join("; "))
 }
 
 /// A node's component, with everything that its manifest asks for found to be allowed.

@@ -27,6 +27,8 @@ mod pool;
 #[cfg(test)]
 mod probing;
 #[cfg(test)]
+mod python_gain;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod returned;

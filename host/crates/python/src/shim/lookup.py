@@ -81,6 +81,10 @@ def _import(name, folder):
     return module
 
 
+def _how_to_install(name):
+    return f"{sys.executable} -m pip install {name}"
+
+
 def _places(folder):
     places = [folder] if folder else []
     places += [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
@@ -102,7 +106,7 @@ def find_class(module_name, class_name, folder):
             if isinstance(error, ModuleNotFoundError):
                 message += f" (looked in {_places(folder)}"
                 if error.name and error.name.partition(".")[0] != module_name.partition(".")[0]:
-                    message += f"; if it is a package: {sys.executable} -m pip install {error.name}"
+                    message += f"; if it is a package: {_how_to_install(error.name)}"
                 message += ")"
             raise NotFound(message) from error
     value = module

@@ -63,6 +63,7 @@ impl host::Host for Guest {
 }
 
 /// A component whose imports and exports were found to be those of the world.
+#[derive(Clone)]
 pub(crate) struct Prepared(PluginPre<Guest>);
 
 impl Prepared {
