@@ -30,7 +30,9 @@ pub fn host() -> Host {
 /// The same with grants.
 pub fn host_with(mut policy: SandboxPolicy) -> Host {
     // Endless loops at the start are to be quick cases, too.
-    policy.limits.start_timeout_ms = 1_000;
+    policy.limits.start_timeout_ms = 500;
+    // On a busy machine a loop may wait for a processor for seconds: processor time is to end it, not the clock.
+    policy.limits.wall_timeout_ms = 60_000;
     let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-cache"));
     Host::new(Config { cache_dir, policy: Arc::new(policy), ..Config::default() })
 }
@@ -131,7 +133,8 @@ impl<'h> Trial<'h> {
                 assert!(text.contains("$.nodes[1].component"), "the node is not named: {text}");
                 let file = self.attacker.component_path().unwrap();
                 let error = self.host.describe_component(&file).expect_err("describe succeeds by itself");
-                assert!(text.contains(&*error.message), "two errors for one fault: {text}\nand: {error}");
+                let the_same = text.to_lowercase().contains(&words.to_lowercase());
+                assert!(the_same, "two errors for one fault: {text}\nand: {error}");
                 error
             }
             (Err(Ended::Running(error)), _) => {
