@@ -88,7 +88,7 @@ fn native() -> Vec<Row> {
 }
 
 fn guests() -> Vec<Row> {
-    let gains = ["gain", "gain-js", "gain-c"];
+    let gains = ["gain", "gain-js", "gain-c", "gain-python"];
     let mut rows: Vec<Row> =
         gains.into_iter().map(|file| Row::guest("gain", file, json!({"gain_db": -6}))).collect();
     rows.extend([

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Instant, SystemTime};
 
-use remotemedia_node::{Audio, Info, Node, NodeError, NoParams, Outputs, Packet, Payload, PayloadKind, Port};
+use remotemedia_node::{Audio, Info, NoParams, Node, NodeError, Outputs, Packet, Payload, PayloadKind, Port};
 
 const IN: &[Port] = &[Port { name: "in", kind: PayloadKind::Text }];
 const OUT: &[Port] = &[Port { name: "out", kind: PayloadKind::Any }];

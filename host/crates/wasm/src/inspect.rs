@@ -54,6 +54,8 @@ pub enum Offer {
     Always,
     /// Always linked, but empty (no file, no variable, a coarse clock …) without one of these permissions.
     Behind(&'static [&'static str]),
+    /// Linked, because standard libraries import it, but every call is refused, for this reason.
+    Denied(&'static str),
     /// Nothing: a component with this import is refused, for this reason.
     Nothing(&'static str),
 }
@@ -213,7 +215,7 @@ fn offer(name: &str) -> Offer {
         "wasi:random" => Offer::Behind(&["random"]),
         "wasi:filesystem" => Offer::Behind(&["fs.read", "fs.write"]),
         "wasi:http" => Offer::Nothing("the permission net.http is not supported"),
-        "wasi:sockets" => Offer::Nothing("no node may open sockets"),
+        "wasi:sockets" => Offer::Denied("no node may open sockets"),
         _ => Offer::Nothing("no host offers it"),
     }
 }
@@ -252,7 +254,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("wasi:sockets/tcp@0.2.6", Offer::Nothing("no node may open sockets")),
+                ("wasi:sockets/tcp@0.2.6", Offer::Denied("no node may open sockets")),
                 ("wasi:filesystem/types@0.2.6", Offer::Behind(&["fs.read", "fs.write"])),
             ]
         );

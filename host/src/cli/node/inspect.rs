@@ -55,6 +55,9 @@ fn to_json(file: &Path, inspection: &Inspection, described: &Result<NodeDescript
             Offer::Behind(permissions) => {
                 json!({"name": import.name, "offered": true, "permissions": permissions})
             }
+            Offer::Denied(why) => {
+                json!({"name": import.name, "offered": true, "permissions": [], "why": why})
+            }
             Offer::Nothing(why) => json!({"name": import.name, "offered": false, "why": why}),
         })
         .collect();
@@ -114,6 +117,7 @@ fn imports(inspection: &Inspection) -> Table {
         let offer = match import.offer {
             Offer::Always => "none".to_owned(),
             Offer::Behind(permissions) => format!("{}; empty without it", permissions.join(" or ")),
+            Offer::Denied(why) => format!("every call fails: {why}"),
             Offer::Nothing(why) => format!("REFUSED: {why}"),
         };
         table.row([import.name.clone(), offer]);

@@ -175,7 +175,8 @@ impl Runtime for CpythonWasmRuntime {
 fn may_be_class(node_type: &str) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     node_type.contains(':')
-        || BUNDLED_NODES.split(|character| !is_word(character)).any(|word| word == node_type)
+        || (!node_type.is_empty()
+            && BUNDLED_NODES.split(|character| !is_word(character)).any(|word| word == node_type))
 }
 
 /// A running class. Its errors are Python's.
