@@ -4,8 +4,9 @@ use remotemedia_core::RuntimeKind;
 use remotemedia_host::conform::{Declared, Length};
 use serde_json::{Value, json};
 
-/// Components without a row: one breaks promises on purpose and has a suite of its own, one is no node without a class.
-pub const NO_ROWS: [&str; 2] = ["hostile", "python-runner"];
+/// Components without a row: one breaks promises on purpose and has a suite of its own, one is for asking what a guest
+/// sees, one is no node without a class.
+pub const NO_ROWS: [&str; 3] = ["hostile", "probe", "python-runner"];
 
 /// One node on one runtime.
 pub struct Row {
@@ -15,11 +16,13 @@ pub struct Row {
     pub guest: Option<&'static str>,
     pub params: Value,
     pub declared: Declared,
+    /// A check that this node is known to fail. That it fails no more must be noticed, too.
+    pub known_failure: Option<&'static str>,
 }
 
 impl Row {
     fn of(runtime: RuntimeKind, node_type: &'static str, params: Value) -> Self {
-        Self { runtime, node_type, guest: None, params, declared: Declared::default() }
+        Self { runtime, node_type, guest: None, params, declared: Declared::default(), known_failure: None }
     }
 
     fn native(node_type: &'static str, params: Value) -> Self {
@@ -28,6 +31,12 @@ impl Row {
 
     fn guest(node_type: &'static str, file: &'static str, params: Value) -> Self {
         Self { guest: Some(file), ..Self::of(RuntimeKind::Wasm, node_type, params) }
+    }
+
+    /// What cannot be mended here.
+    fn known_to_fail(mut self, check: &'static str) -> Self {
+        self.known_failure = Some(check);
+        self
     }
 
     /// The output emits events about silence too.
@@ -88,10 +97,12 @@ fn native() -> Vec<Row> {
 }
 
 fn guests() -> Vec<Row> {
-    let gains = ["gain", "gain-js", "gain-c", "gain-python"];
+    let gains = ["gain", "gain-js", "gain-c"];
     let mut rows: Vec<Row> =
         gains.into_iter().map(|file| Row::guest("gain", file, json!({"gain_db": -6}))).collect();
     rows.extend([
+        // Every call of a component that componentize-py 0.25 makes leaves some memory behind.
+        Row::guest("gain", "gain-python", json!({"gain_db": -6})).known_to_fail("memory"),
         Row::guest("biquad", "biquad", json!({"kind": "lowpass", "frequency_hz": 1_000})),
         Row::guest("limiter", "limiter", json!({"threshold_db": -12})),
         Row::guest("ducker", "ducker", json!({})),

@@ -203,7 +203,7 @@ fn rows() -> Vec<Row> {
     let tensor = || Tensor::new(DType::Float32, &[2, 3], floats.clone().into()).unwrap();
     vec![
         ("Same", json!({}), values()),
-        ("Same", json!({}), vec!["grüße\n".into(), Payload::from(bytes(&[0, 255])), tensor().into()]),
+        ("Same", json!({}), vec!["grüße\n".into(), bytes(&[0, 255]), tensor().into()]),
         ("Same", json!({}), vec![stereo(), sixteen_bit()]),
         ("Labelled", json!({}), values()),
         ("Labelled", json!({"label": "é", "times": 2, "scale": 0.5, "mode": "b"}), values()),
@@ -217,7 +217,7 @@ fn rows() -> Vec<Row> {
         ("Swapped", json!({}), vec![stereo()]),
         ("Measured", json!({}), vec![stereo(), sixteen_bit()]),
         ("Doubled", json!({}), vec![tensor().into()]),
-        ("Reversed", json!({}), vec!["abc".into(), Payload::from(bytes(b"abc"))]),
+        ("Reversed", json!({}), vec!["abc".into(), bytes(b"abc")]),
         ("Fails", json!({}), vec![json!(1).into()]),
         ("Fails", json!({"how": "initialize"}), vec![]),
         ("Fails", json!({"how": "input"}), vec![json!(1).into()]),

@@ -77,7 +77,7 @@ super::cases! {
         let fresh = || {
             Host::new(Config { cache_dir: Some(folder.path().to_owned()), ..Config::default() })
         };
-        Trial::hand_made(&fresh(), &HandMade::node()).is_harmless();
+        Trial::hand_made(&fresh(), &HandMade::node()).must_be_harmless();
         let entries: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -94,7 +94,7 @@ super::cases! {
                     fs::write(entry, flipped).unwrap();
                 }
                 let host = fresh();
-                Trial::hand_made(&host, &HandMade::node()).is_harmless();
+                Trial::hand_made(&host, &HandMade::node()).must_be_harmless();
                 prop_assert_eq!(host.sandbox_counts().cache_entries_refused, entries.len() as u64);
                 Ok(())
             })
@@ -163,6 +163,6 @@ super::cases! {
     }
 
     fn another_guest_under_this_name_is_refused(host) {
-        Trial::path(host, &guest("gain")).is_refused(&["`handmade`", "`gain`"]);
+        Trial::path(host, &guest("gain")).must_be_refused(&["`handmade`", "`gain`"]);
     }
 }

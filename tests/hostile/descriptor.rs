@@ -84,14 +84,14 @@ super::cases! {
 
     fn a_component_that_claims_to_be_another_node_is_refused(host) {
         let node = saying(NODE_TYPE, "AudioGain");
-        Trial::hand_made(host, &node).is_refused(&["$.nodes[1].component", "`handmade`", "`AudioGain`"]);
+        Trial::hand_made(host, &node).must_be_refused(&["$.nodes[1].component", "`handmade`", "`AudioGain`"]);
     }
 
     fn a_summary_of_a_megabyte_is_cut(host) {
         let node = saying(SUMMARY, &"so good ".repeat(1 << 17));
         let trial = Trial::hand_made(host, &node);
         assert_eq!(trial.descriptor().summary.len(), 4_096);
-        trial.is_harmless();
+        trial.must_be_harmless();
     }
 
     fn a_params_schema_that_is_no_json_is_refused(host) {
@@ -104,7 +104,7 @@ super::cases! {
 
     fn a_params_schema_that_is_no_schema_is_refused(host) {
         let node = saying(SCHEMA, r#"{"type": 7, "minimum": "much"}"#);
-        Trial::hand_made(host, &node).is_refused(&["$.nodes[1]", "handmade", "is not a JSON Schema"]);
+        Trial::hand_made(host, &node).must_be_refused(&["$.nodes[1]", "handmade", "is not a JSON Schema"]);
     }
 
     fn a_params_schema_nested_a_hundred_thousand_deep_is_refused(host) {
@@ -140,7 +140,7 @@ super::cases! {
 
     fn a_params_schema_with_a_pattern_that_explodes_is_refused(host) {
         let node = saying(SCHEMA, r#"{"patternProperties": {"((a{100}){100}){100}": {}}}"#);
-        Trial::hand_made(host, &node).is_refused(&["$.nodes[1]", "is not a JSON Schema"]);
+        Trial::hand_made(host, &node).must_be_refused(&["$.nodes[1]", "is not a JSON Schema"]);
     }
 
     /// Each of them is small enough by itself.

@@ -54,7 +54,7 @@ impl Place {
     }
 
     fn told(&self, deed: &str, params: Value) -> Value {
-        let packets = self.trial(deed, params).is_harmless();
+        let packets = self.trial(deed, params).must_be_harmless();
         let Payload::Json(told) = &packets[0].payload else { panic!("{packets:?}") };
         told.as_ref().clone()
     }

@@ -8,7 +8,7 @@ use super::trial::Trial;
 /// How many log lines are dropped while that deed is done.
 fn dropped(host: &Host, deed: &str) -> u64 {
     let before = host.sandbox_counts().log_lines_dropped;
-    assert_eq!(Trial::deed(host, deed).unhurried().is_harmless().len(), 1);
+    assert_eq!(Trial::deed(host, deed).unhurried().must_be_harmless().len(), 1);
     host.sandbox_counts().log_lines_dropped - before
 }
 

@@ -153,7 +153,7 @@ impl<'h> Trial<'h> {
     }
 
     /// The manifest is refused with a message that holds all `words`; then another pipeline works.
-    pub fn is_refused(self, words: &[&str]) {
+    pub fn must_be_refused(self, words: &[&str]) {
         let Err(Ended::InPlan(text)) = self.run() else { panic!("the manifest is accepted") };
         for word in words {
             assert!(text.contains(word), "`{word}` is not in: {text}");
@@ -163,7 +163,7 @@ impl<'h> Trial<'h> {
     }
 
     /// The attack achieves nothing: the pipeline works and gives these packets; then another one works too.
-    pub fn is_harmless(self) -> Vec<Packet> {
+    pub fn must_be_harmless(self) -> Vec<Packet> {
         let packets = match self.run() {
             Ok(packets) => packets,
             Err(Ended::InPlan(text)) => panic!("refused: {text}"),
@@ -255,7 +255,7 @@ fn assert_neighbour_works(host: &Host) {
 
 super::cases! {
     fn the_hand_made_node_itself_works(host) {
-        let packets = Trial::hand_made(host, &HandMade::node()).is_harmless();
+        let packets = Trial::hand_made(host, &HandMade::node()).must_be_harmless();
         let [Packet { payload: Payload::Audio(audio), pts_ns: 0 }] = &packets[..] else { panic!("{packets:?}") };
         assert_eq!(audio.as_f32().unwrap(), [0.5; 960]);
     }

@@ -18,7 +18,9 @@ pub(super) fn silence(subject: &Subject<'_>) -> Result<Outcome, Fault> {
     for track in &recording.tracks {
         for (pts_ns, audio) in &track.audio {
             let samples = audio.to_f32();
-            if let Some(loud) = samples.iter().find(|sample| !(f64::from(sample.abs()) <= floor)) {
+            if let Some(loud) =
+                samples.iter().find(|sample| sample.is_nan() || f64::from(sample.abs()) > floor)
+            {
                 return Ok(Outcome::fail(format!(
                     "output `{}`: a sample of {loud} in the packet at {pts_ns} ns, made of silence",
                     track.name

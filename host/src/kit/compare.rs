@@ -60,7 +60,7 @@ fn audio(expected: &AudioBuffer, got: &AudioBuffer, tolerance_db: f64) -> Result
     }
     let threshold = (scale / reference.len().max(1) as f64).sqrt() * 10_f64.powf(tolerance_db / 20.0);
     // `!(… <= …)` is also true for what is not a number.
-    let at = errors().position(|error| !(error.abs() <= threshold)).unwrap_or(0);
+    let at = errors().position(|error| error.is_nan() || error.abs() > threshold).unwrap_or(0);
     let frame = at / channels;
     Err(format!(
         "the error is {error_db:.1} dB, and at most {tolerance_db:.1} dB is allowed; it begins at frame {frame} ({:.4} s) \

@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn no_sample_exceeds_the_threshold_and_none_is_lost() {
         let input = noise(8_000);
-        for (db, amplitude) in [(-6.0, 0.501_187_23_f32), (-20.0, 0.1), (0.0, 1.0)] {
+        for (db, amplitude) in [(-6.0, 0.501_187_2_f32), (-20.0, 0.1), (0.0, 1.0)] {
             let params = format!(r#"{{"threshold_db": {db}, "release_ms": 20}}"#);
             let (first, out) = limited(&params, 2, &input, &[100]);
             assert_eq!((first, out.len()), (1_000, input.len()));

@@ -40,12 +40,15 @@ pub trait NativeNode: Node + Sized + 'static {
     }
 }
 
+/// Makes a node that has that many inputs out of its manifest.
+type MakeNode = fn(&NodeManifest, usize) -> Result<Box<dyn Node>, NodeError>;
+
 /// One line of the register: a [`NativeNode`] with its type erased.
 pub(crate) struct NodeType {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     make_descriptor: fn() -> NodeDescriptor,
-    make_node: fn(&NodeManifest, usize) -> Result<Box<dyn Node>, NodeError>,
+    make_node: MakeNode,
 }
 
 impl NodeType {
