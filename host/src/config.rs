@@ -40,6 +40,8 @@ pub struct Config {
     /// `REMOTEMEDIA_REGISTRY_USER` and `REMOTEMEDIA_REGISTRY_PASSWORD`: who pushes and pulls packages. By default whom
     /// `docker login` knows.
     pub registry_credentials: Option<Credentials>,
+    /// Whether running nodes take over their component when its file changes.
+    pub watch_components: bool,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
     /// `REMOTEMEDIA_POLICY`: the file with the operator's policy.
@@ -121,6 +123,7 @@ impl Config {
                 set("REMOTEMEDIA_REGISTRY_USER"),
                 set("REMOTEMEDIA_REGISTRY_PASSWORD"),
             )?,
+            watch_components: false,
             log_filter: set("REMOTEMEDIA_LOG"),
             policy_file: path("REMOTEMEDIA_POLICY"),
             policy: Arc::default(),

@@ -48,6 +48,7 @@ impl Host {
             env: config.granted_env.clone(),
             cache_dir: config.cache_dir.clone(),
             compiler: config.compiler.clone().or_else(nearby_compiler),
+            watch: config.watch_components,
         }));
         let python = Arc::new(CpythonRuntime::new(python));
         let sandboxed_python = Arc::new(CpythonWasmRuntime::new(

@@ -160,6 +160,9 @@ pub struct RunArgs {
     /// Change a param of the manifest for this run; the value is JSON or plain text.
     #[arg(long = "set", value_name = "NODE.PARAM=VALUE")]
     pub sets: Vec<String>,
+    /// Let nodes take over their component when its file changes, between two packets.
+    #[arg(long)]
+    pub watch_plugins: bool,
     #[command(flatten)]
     pub options: RunOptions,
 }

@@ -24,6 +24,7 @@ use remotemedia_host::{Config, Host};
 
 use args::{Command, CommandLine};
 use failure::{EXIT_USAGE, Failure};
+use node::NodeCommand;
 
 /// Parses, runs the verb, and reports a failure in the form that was asked for.
 pub fn main() -> ExitCode {
@@ -71,6 +72,11 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
     if command_line.locked {
         Arc::make_mut(&mut config.policy).trust.require_lock = true;
     }
+    config.watch_components = match &command_line.command {
+        Command::Run(args) => args.watch_plugins,
+        Command::Node { command: NodeCommand::Run(args) } => args.watch,
+        _ => false,
+    };
     console::start_logging(config.log_filter.as_deref())?;
     let host = Host::new(config);
     match command_line.command {

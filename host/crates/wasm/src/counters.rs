@@ -17,6 +17,10 @@ pub struct SandboxCounts {
     pub packets_lost: u64,
     /// Calls that were not begun because nobody would have ended them at their deadline.
     pub unguarded_calls_refused: u64,
+    /// Nodes that took over a changed component while they ran.
+    pub reloads: u64,
+    /// Changed components that a running node did not take over: this host would not run them there.
+    pub reloads_refused: u64,
     /// Log lines that were dropped because a node wrote too much.
     pub log_lines_dropped: u64,
     /// Samples that guests returned and that were no numbers: they became silence.
@@ -35,6 +39,8 @@ pub(crate) struct Counters {
     pub restarts: AtomicU64,
     pub packets_lost: AtomicU64,
     pub unguarded_calls_refused: AtomicU64,
+    pub reloads: AtomicU64,
+    pub reloads_refused: AtomicU64,
     pub log_lines_dropped: AtomicU64,
     pub non_finite_samples: AtomicU64,
     pub compilations: AtomicU64,
@@ -58,6 +64,8 @@ impl Counters {
             restarts: self.restarts.load(Ordering::Relaxed),
             packets_lost: self.packets_lost.load(Ordering::Relaxed),
             unguarded_calls_refused: self.unguarded_calls_refused.load(Ordering::Relaxed),
+            reloads: self.reloads.load(Ordering::Relaxed),
+            reloads_refused: self.reloads_refused.load(Ordering::Relaxed),
             log_lines_dropped: self.log_lines_dropped.load(Ordering::Relaxed),
             non_finite_samples: self.non_finite_samples.load(Ordering::Relaxed),
             compilations: self.compilations.load(Ordering::Relaxed),

@@ -37,6 +37,7 @@ mod tenant;
 mod ticker;
 pub mod trust;
 mod version;
+mod watch;
 mod wit_version;
 
 pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, compile_in_this_child};

@@ -49,6 +49,10 @@ impl WasmNode {
         Self { instance, made_of, restarts }
     }
 
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.made_of.sandbox.counters)
+    }
+
     /// The guest learns only of packets that its descriptor allows.
     fn refuse(&self, port: Port, packet: &Packet) -> Result<(), NodeError> {
         let descriptor = &self.made_of.loaded.descriptor;

@@ -25,6 +25,7 @@ use crate::node::{MadeOf, WasmNode};
 use crate::tenant::Tenants;
 use crate::trust::{self, Sha256};
 use crate::version::{WASMTIME_VERSION, assert_safe};
+use crate::watch::Watcher;
 
 /// How the sandbox is set up.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,8 @@ pub struct WasmConfig {
     pub env: BTreeMap<String, String>,
     /// Where compiled code is kept; nowhere when `None`. See [`WasmConfig::user_cache_dir`].
     pub cache_dir: Option<PathBuf>,
+    /// Whether running nodes take over their component when its file changes.
+    pub watch: bool,
     /// The program that compiles components, in a process of its own: a `remotemedia` of this version. Without one,
     /// components are compiled only where the policy lets this process do it.
     pub compiler: Option<PathBuf>,
@@ -71,6 +74,7 @@ pub struct WasmRuntime {
     compiler: Option<PathBuf>,
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
+    watcher: Option<Watcher>,
 }
 
 impl std::fmt::Debug for WasmRuntime {
@@ -88,6 +92,7 @@ impl WasmRuntime {
     #[must_use]
     pub fn new(config: WasmConfig) -> Self {
         Self {
+            watcher: config.watch.then(Watcher::default),
             tenants: Tenants::new(Arc::clone(&config.policy)),
             policy: config.policy,
             env: config.env,
@@ -205,6 +210,30 @@ impl WasmRuntime {
         }
     }
 
+    /// What makes the parts of a node like `made_of` out of `file` as it is then, under the same policy and pin.
+    fn remaking(
+        &self,
+        made_of: &MadeOf,
+        file: PathBuf,
+        node: &NodeManifest,
+    ) -> impl Fn() -> Result<MadeOf, NodeError> + Send + use<> {
+        let (loader, sandbox) = (Arc::clone(&made_of.loader), made_of.sandbox.clone());
+        let (params_json, id) = (made_of.params_json.clone(), made_of.id.clone());
+        let (describing, descriptor) = (self.describing(), made_of.loaded.descriptor.clone());
+        let pin = node.component.as_ref().and_then(ComponentRef::pin).cloned();
+        move || {
+            let loaded = loader.load(&file, pin.as_ref(), describing.clone())?;
+            fits_in_place_of(&descriptor, &loaded.descriptor)?;
+            Ok(MadeOf {
+                loader: Arc::clone(&loader),
+                loaded,
+                sandbox: sandbox.clone(),
+                params_json: params_json.clone(),
+                id: id.clone(),
+            })
+        }
+    }
+
     /// A component of the host's own, which no manifest names.
     pub(crate) fn load_own(&self, file: &Path) -> Result<(Arc<Loader>, Arc<Loaded>), NodeError> {
         let loader = self.loader()?;
@@ -230,6 +259,18 @@ impl WasmRuntime {
         }
         Ok(Some(Accepted { loader, loaded, sandbox }))
     }
+}
+
+/// A graph is built on node type and ports: they cannot change while it runs.
+fn fits_in_place_of(old: &NodeDescriptor, new: &NodeDescriptor) -> Result<(), NodeError> {
+    if new.node_type != old.node_type {
+        let message = format!("it is a `{}` now, and was a `{}`", new.node_type, old.node_type);
+        return Err(NodeError::invalid_params(message));
+    }
+    if (&new.inputs, &new.outputs) != (&old.inputs, &old.outputs) {
+        return Err(NodeError::invalid_params("its ports are others now: start the pipeline again"));
+    }
+    Ok(())
 }
 
 /// What the policy does not allow, as one error.
@@ -269,7 +310,14 @@ impl Runtime for WasmRuntime {
             .map_err(|error| NodeError::invalid_params(format!("params: {error}")))?
             .into();
         let id = node.id.as_str().into();
-        Ok(Box::new(WasmNode::new(MadeOf { loader, loaded, sandbox, params_json, id })?))
+        let made_of = MadeOf { loader, loaded, sandbox, params_json, id };
+        match (&self.watcher, node.component_path()) {
+            (Some(watcher), Some(file)) => {
+                let remake = self.remaking(&made_of, file.clone(), node);
+                Ok(Box::new(watcher.watch(WasmNode::new(made_of)?, &file, remake)?))
+            }
+            _ => Ok(Box::new(WasmNode::new(made_of)?)),
+        }
     }
 }
 

@@ -41,13 +41,25 @@ pub fn runtime_with(limits: SandboxLimits) -> WasmRuntime {
 }
 
 /// A runtime under that policy, for few nodes: a small pool is quickly made.
-pub fn runtime_of(mut policy: SandboxPolicy) -> WasmRuntime {
+pub fn runtime_of(policy: SandboxPolicy) -> WasmRuntime {
+    WasmRuntime::new(config_of(policy))
+}
+
+/// A runtime whose nodes follow their files.
+pub fn watching_runtime() -> WasmRuntime {
+    let mut policy = SandboxPolicy::default();
+    // A node and the one that takes its place.
+    policy.limits.running_nodes = 4;
+    WasmRuntime::new(WasmConfig { watch: true, ..config_of(policy) })
+}
+
+fn config_of(mut policy: SandboxPolicy) -> WasmConfig {
     policy.limits.running_nodes = policy.limits.running_nodes.min(8);
     // Tests are about processor time: a busy machine must not run them into the clock on the wall.
     policy.limits.wall_timeout_ms = 60_000;
     // The process that compiles is the binary's, and is tested with it.
     policy.compile.in_process = true;
-    WasmRuntime::new(WasmConfig { policy: policy.into(), ..WasmConfig::default() })
+    WasmConfig { policy: policy.into(), ..WasmConfig::default() }
 }
 
 /// An initialized node.

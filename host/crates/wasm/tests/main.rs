@@ -37,4 +37,5 @@ mod steady_state;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
+mod watch;
 mod wit;

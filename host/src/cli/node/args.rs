@@ -149,6 +149,9 @@ pub struct NodeRunArgs {
     /// Write what the engine counted, as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metrics: Option<PathBuf>,
+    /// Take over the component when its file changes, between two packets.
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[derive(Debug, Args)]
