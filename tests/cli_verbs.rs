@@ -128,7 +128,17 @@ fn doctor_names_python_numpy_and_the_cache() {
     let names: Vec<&str> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["remotemedia", "native nodes", "wasmtime", "compiler", "Python", "numpy", "cache", "wasm target"]
+        [
+            "remotemedia",
+            "native nodes",
+            "wasmtime",
+            "compiler",
+            "Python",
+            "numpy",
+            "Python sandbox",
+            "cache",
+            "wasm target"
+        ]
     );
     for check in checks {
         assert!(check["ok"] != json!(false) || check["mend"].is_string(), "{check}");
