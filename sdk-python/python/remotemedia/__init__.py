@@ -1,7 +1,75 @@
-"""RemoteMedia nodes in Python. The host imports node classes from `remotemedia.nodes` by bare name and from anywhere
-else as `module:Class`."""
+"""RemoteMedia in Python: write nodes, connect them to pipelines, run those.
 
-from remotemedia.core.node import Node
+The host imports node classes from `remotemedia.nodes` by bare name and from anywhere else as `module:Class`. Importing
+this package imports nothing but the base class; everything else comes when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from remotemedia.core.exceptions import NodeError, PipelineError, RemoteExecutionError, RemoteMediaError, WebRTCError
+from remotemedia.core.node import Node, RemoteExecutorConfig
+
+if TYPE_CHECKING:
+    from remotemedia.core.pipeline import Pipeline
 
 __version__ = "0.1.0"
-__all__ = ["Node", "__version__"]
+__all__ = [
+    "Node",
+    "NodeError",
+    "Pipeline",
+    "PipelineError",
+    "RemoteExecutionError",
+    "RemoteExecutorConfig",
+    "RemoteMediaError",
+    "WebRTCError",
+    "__version__",
+    "get_rust_runtime",
+    "is_rust_runtime_available",
+    "try_load_rust_runtime",
+]
+
+_LATER = {"Pipeline": "remotemedia.core.pipeline"}
+
+# What was found out about the native module; None is not looked yet.
+_rust_runtime: ModuleType | None = None
+_rust_runtime_available: bool | None = None
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def try_load_rust_runtime() -> tuple[bool, ModuleType | None, str | None]:
+    """(True, the native module, None), or (False, None, why it cannot be loaded)."""
+    from remotemedia.core.native import load
+
+    native, why = load()
+    return native is not None, native, why
+
+
+def is_rust_runtime_available() -> bool:
+    """Can pipelines run natively? Warns once, with the reason, when they cannot."""
+    global _rust_runtime, _rust_runtime_available
+    if _rust_runtime_available is None:
+        _rust_runtime_available, _rust_runtime, why = try_load_rust_runtime()
+        if not _rust_runtime_available:
+            import warnings
+
+            warnings.warn(f"Rust runtime unavailable ({why}): pipelines run in plain Python", UserWarning, stacklevel=2)
+    return _rust_runtime_available
+
+
+def get_rust_runtime() -> ModuleType | None:
+    """The native module, or None."""
+    return _rust_runtime if is_rust_runtime_available() else None

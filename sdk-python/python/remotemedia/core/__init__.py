@@ -1,6 +1,6 @@
-"""What nodes are made of."""
+"""What nodes and pipelines are made of."""
 
 from remotemedia.core.exceptions import InvalidInputError, NodeError, RemoteMediaError, TransientError
-from remotemedia.core.node import Node
+from remotemedia.core.node import Node, RemoteExecutorConfig
 
-__all__ = ["InvalidInputError", "Node", "NodeError", "RemoteMediaError", "TransientError"]
+__all__ = ["InvalidInputError", "Node", "NodeError", "RemoteExecutorConfig", "RemoteMediaError", "TransientError"]

@@ -1,0 +1,83 @@
+"""From the node types of a manifest to nodes."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from remotemedia.core.exceptions import ConfigurationError, UnknownNodeError
+from remotemedia.core.node import Node
+
+#: What manifests call native nodes, and the class of `remotemedia.nodes` that computes the same in Python.
+OTHER_NAMES = {
+    "Add": "AddNode",
+    "Calculator": "CalculatorNode",
+    "Multiply": "MultiplyNode",
+    "PassThrough": "PassThroughNode",
+}
+
+
+def class_of(node_type: str, folder: Path | None = None) -> type[Node]:
+    """The class that a manifest calls `node_type`: `module:Class` (looked up in `folder` first), or a name of
+    `remotemedia.nodes`."""
+    module_name, colon, class_name = node_type.partition(":")
+    if not colon:
+        return _bundled(node_type)
+    searched = str(folder) if folder is not None else None
+    if searched is not None:
+        sys.path.insert(0, searched)
+        importlib.invalidate_caches()
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownNodeError(f"node type {node_type!r}: module {module_name!r} cannot be imported: {error}") from error
+    finally:
+        if searched is not None:
+            sys.path.remove(searched)
+    module = found
+    for part in class_name.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type) and issubclass(found, Node):
+        return found
+    if "<locals>" in class_name:
+        raise UnknownNodeError(f"node type {node_type!r}: a class made inside a function cannot be found by its name")
+    if found is not None:
+        raise UnknownNodeError(f"node type {node_type!r}: {class_name} is not a subclass of remotemedia.Node")
+    names = [name for name, value in vars(module).items() if isinstance(value, type) and issubclass(value, Node)]
+    raise UnknownNodeError(f"node type {node_type!r}: {module_name} has no class {class_name}{_near(class_name, names)}")
+
+
+def _bundled(node_type: str) -> type[Node]:
+    from remotemedia import nodes
+
+    name = OTHER_NAMES.get(node_type, node_type)
+    if name not in nodes.__all__:
+        raise UnknownNodeError(
+            f"there is no node type {node_type!r} in remotemedia.nodes{_near(node_type, nodes.__all__)}; a class of your "
+            "own is named module:Class"
+        )
+    found: type[Node] = getattr(nodes, name)
+    return found
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def node_of(entry: Mapping[str, Any], folder: Path | None = None) -> Node:
+    """The node that a manifest's entry describes."""
+    node_class = class_of(entry["node_type"], folder)
+    params = dict(entry.get("params") or {})
+    try:
+        node = node_class(**params)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"node `{entry.get('id', '?')}` ({entry['node_type']}), params: {error}") from error
+    node.runtime_hint = entry.get("runtime_hint", "auto")
+    if entry.get("is_streaming"):
+        node.is_streaming = True
+    return node

@@ -1,0 +1,169 @@
+"""One pipeline at work: what is fed, what comes out, and that nodes are cleaned up whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from typing import Any
+
+from remotemedia.core.exceptions import PipelineError
+from remotemedia.core.graph import Graph
+from remotemedia.core.metrics import Counters
+from remotemedia.core.progress import Progress, progress_of
+from remotemedia.core.python_cpu import Cancelled, Session
+from remotemedia.core.worker import Worker
+
+Outputs = list[tuple[int, Any]]
+
+
+class Running:
+    """A session of a graph, and the thread it has when it is awaited."""
+
+    def __init__(self, graph: Graph, name: str, counters: Counters | None) -> None:
+        self._graph, self._name, self._counters = graph, name, counters
+        self._session = Session(graph, counters)
+        self._worker: Worker | None = None
+        self._busy = False
+
+    # On the calling thread
+
+    def run_sync(self, input_data: Any, progress: bool | Progress) -> Any:
+        """One run from initialize to cleanup."""
+        try:
+            self._session.start()
+            return self._whole_run(input_data, progress)
+        finally:
+            self._session.stop()
+
+    def _whole_run(self, input_data: Any, progress: bool | Progress) -> Any:
+        """Everything from the first item to the end of the stream."""
+        began = time.perf_counter_ns()
+        bar = progress_of(progress, self._name)
+        outputs: Outputs = []
+        try:
+            if input_data is None:
+                for done, pulled in enumerate(self._session.pull()):
+                    outputs += pulled
+                    bar(done + 1, None)
+            else:
+                items = input_data if isinstance(input_data, list) else [input_data]
+                for done, item in enumerate(items):
+                    outputs += self._session.feed(item)
+                    bar(done + 1, len(items))
+            outputs += self._session.finish()
+        finally:
+            bar.close()
+            if self._counters is not None:
+                self._counters.ran(time.perf_counter_ns() - began)
+        return self._result(outputs)
+
+    def _result(self, outputs: Outputs) -> Any:
+        sinks = self._graph.sinks
+        if len(sinks) == 1:
+            return _collapsed([value for _, value in outputs])
+        return {
+            self._graph.ids[sink]: _collapsed([value for node, value in outputs if node == sink]) for sink in sinks
+        }
+
+    # From an event loop
+
+    async def run_once(self, input_data: Any, progress: bool | Progress) -> Any:
+        """As `run_sync`, on a thread of its own."""
+        self._worker = Worker(self._name)
+        try:
+            return await self._call(self.run_sync, input_data, progress)
+        finally:
+            self._worker.end()
+
+    async def initialize(self) -> None:
+        """Initializes the nodes; when one fails, those that were begun are cleaned up."""
+        self._worker = Worker(self._name)
+        try:
+            await self._call(self._session.start)
+        except BaseException:
+            await self.cleanup()
+            raise
+
+    async def cleanup(self) -> None:
+        """Cleans the nodes up and ends the thread."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            try:
+                await worker.call(_nothing, self._session.stop)
+            finally:
+                worker.end()
+
+    async def run(self, input_data: Any, progress: bool | Progress) -> Any:
+        """One run of initialized nodes."""
+        with self._alone():
+            return await self._call(self._whole_run, input_data, progress)
+
+    async def process(self, stream: AsyncIterable[Any] | None) -> AsyncGenerator[Any, None]:
+        """What becomes of each item, taken before the next item is asked for."""
+        with self._alone():
+            began = time.perf_counter_ns()
+            if stream is None:
+                pulled = self._session.pull()
+                try:
+                    while (outputs := await self._call(_next, pulled)) is not None:
+                        for value in self._shown(outputs):
+                            yield value
+                finally:
+                    await self._call_at_end(pulled)
+            else:
+                async for item in stream:
+                    for value in self._shown(await self._call(self._session.feed, item)):
+                        yield value
+            for value in self._shown(await self._call(self._session.finish)):
+                yield value
+            if self._counters is not None:
+                self._counters.ran(time.perf_counter_ns() - began)
+
+    async def _call_at_end(self, pulled: Iterator[Outputs]) -> None:
+        if self._worker is not None:
+            await self._worker.call(_nothing, pulled.close)  # type: ignore[attr-defined]
+
+    def _shown(self, outputs: Outputs) -> Iterator[Any]:
+        several = len(self._graph.sinks) > 1
+        for node, value in outputs:
+            yield (self._graph.ids[node], value) if several else value
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:
+        if self._worker is None:
+            raise PipelineError("the pipeline was cleaned up while it was running")
+        try:
+            return await self._worker.call(self._session.cancel, function, *arguments)
+        except Cancelled:
+            raise PipelineError("the pipeline was cancelled; clean it up and initialize it again") from None
+
+    def _alone(self) -> _Alone:
+        return _Alone(self)
+
+
+class _Alone:
+    """Lets one run at a time into an initialized pipeline: its nodes have one state."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def __enter__(self) -> None:
+        if self._running._busy:
+            raise PipelineError("the pipeline is running; nodes that are initialized serve one run at a time")
+        self._running._busy = True
+
+    def __exit__(self, *_: object) -> None:
+        self._running._busy = False
+
+
+def _nothing() -> None:
+    pass
+
+
+def _next(pulled: Iterator[Outputs]) -> Outputs | None:
+    return next(pulled, None)
+
+
+def _collapsed(values: list[Any]) -> Any:
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values
