@@ -89,8 +89,9 @@ fn every_guest_has_a_row() {
     assert!(seen >= 2, "{seen} guests: run `make setup`, which builds them");
 }
 
+/// Classes that do not say what their inputs carry take any Python value: `sdk-python/tests` holds what they promise.
 #[test]
-fn every_class_of_the_python_package_has_a_row() {
+fn every_class_of_the_python_package_that_takes_packets_has_a_row() {
     let folder = repository().join("sdk-python/python/remotemedia/nodes");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -99,8 +100,9 @@ fn every_class_of_the_python_package_has_a_row() {
             continue;
         }
         let source = std::fs::read_to_string(&path).unwrap();
-        for line in source.lines().filter_map(|line| line.strip_prefix("class ")) {
-            let name = line.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
+        let takes_packets = |class: &&str| class.contains("remotemedia_inputs = ");
+        for class in source.split("\nclass ").skip(1).filter(takes_packets) {
+            let name = class.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
             let has = |row: &Row| row.runtime == RuntimeKind::Cpython && row.node_type == name;
             assert!(rows().iter().any(has), "add a row for {name} to tests/conformance/rows.rs");
             seen += 1;

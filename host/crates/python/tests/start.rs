@@ -25,7 +25,7 @@ fn the_interpreter_starts_with_the_first_python_node_and_is_the_one_the_host_was
     for foreign in ["PassThrough", "AudioResample", "gain", "audio-gain", "Magic"] {
         assert_eq!(runtime.describe(&NodeManifest::new("it", foreign)).unwrap(), None);
     }
-    assert_eq!(runtime.node_types(), ["SpectralCentroid"]);
+    assert!(runtime.node_types().contains(&"SpectralCentroid".to_owned()));
     let mut ran = false;
     runtime.enter_thread(&mut || ran = true);
     assert!(ran);

@@ -1,5 +1,9 @@
 """Spectral features of audio."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from remotemedia.core.exceptions import InvalidInputError
@@ -24,7 +28,8 @@ class SpectralCentroid(Node):
         # Beyond a thousand decibels everything or nothing is silence.
         self._floor = 10.0 ** (max(-1000.0, min(1000.0, silence_dbfs)) / 20.0)
 
-    def process(self, data):
+    def process(self, data: Any) -> dict[str, float | None]:
+        """`data` is `(samples, sample_rate)`."""
         if not (isinstance(data, tuple) and len(data) == 2):
             raise InvalidInputError(f"takes audio, got {type(data).__name__}")
         samples, sample_rate = data

@@ -126,8 +126,9 @@ def find_class(module_name, class_name, folder):
 def find_builtin(class_name):
     """The class of that name in `remotemedia.nodes`, or None."""
     try:
-        module = _import("remotemedia.nodes", None)
+        # The package imports a node's module when its name is first used.
+        value = getattr(_import("remotemedia.nodes", None), class_name, None)
     except BaseException as error:
-        raise NotFound(f"cannot import `remotemedia.nodes`: {type(error).__name__}: {error}") from error
-    value = getattr(module, class_name, None)
+        message = f"cannot import `{class_name}` of `remotemedia.nodes`: {type(error).__name__}: {error}"
+        raise NotFound(message) from error
     return value if is_node_class(value) else None

@@ -1,5 +1,6 @@
 //! Which class a node type names, and what is said when there is none.
 
+use pyo3::prelude::*;
 use remotemedia_core::{ErrorKind, NodeManifest, Runtime};
 use serde_json::json;
 
@@ -149,7 +150,11 @@ fn bare_names_are_those_of_the_remotemedia_package() {
     for foreign in ["AudioResample", "magnitudes", "audio-gain", "gain.wasm"] {
         assert_eq!(describe(foreign).unwrap(), None, "{foreign}");
     }
-    assert_eq!(runtime().node_types(), ["SpectralCentroid"]);
+    let exported = Python::attach(|py| {
+        py.import("remotemedia.nodes").unwrap().getattr("__all__").unwrap().extract::<Vec<String>>().unwrap()
+    });
+    assert!(exported.contains(&"SpectralCentroid".to_owned()));
+    assert_eq!(runtime().node_types(), exported, "sorted, and read from the files");
     let error = runtime().create(&bare("AudioResample")).err().unwrap();
     assert!(error.message.contains("no Python node `AudioResample`"), "{error}");
 }
