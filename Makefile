@@ -33,6 +33,7 @@ test: setup ## Run the whole test suite
 	$(CARGO) build --locked --workspace --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
+	cd sdk-python && PYTHONPATH=python ../.venv/bin/python -m pytest --quiet
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
