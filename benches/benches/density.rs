@@ -134,7 +134,9 @@ fn thread_cpu_ns() -> u64 {
 struct Memory {
     /// All that is mapped and present: a page that a thousand nodes share counts a thousand times.
     resident: f64,
-    /// Of that, what is this process's alone: what a node really takes.
+    /// The same with every shared page counted once, divided among those who map it: what nodes really take.
+    proportional: f64,
+    /// Of that, what was written to.
     private: f64,
     page_tables: f64,
 }
@@ -144,18 +146,25 @@ impl Memory {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: f64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = |name: &str| -> f64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+        let line = |text: &str, name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.trim().trim_end_matches(" kB").parse().unwrap()
         };
-        Self { resident: pages * 4.0, private: line("RssAnon:"), page_tables: line("VmPTE:") }
+        Self {
+            resident: pages * 4.0,
+            proportional: line(&rollup, "Pss:"),
+            private: line(&status, "RssAnon:"),
+            page_tables: line(&status, "VmPTE:"),
+        }
     }
 
     fn per_node_since(&self, before: &Self) -> String {
         let each = |now: f64, then: f64| (now - then) / (NODES - 1) as f64;
         format!(
-            "RSS {:.1}, of which private {:.1}; page tables {:.1}",
+            "RSS {:.1}, with shared pages counted once {:.1}, written to {:.1}; page tables {:.1}",
             each(self.resident, before.resident),
+            each(self.proportional, before.proportional),
             each(self.private, before.private),
             each(self.page_tables, before.page_tables)
         )

@@ -25,6 +25,7 @@ mod json_depth;
 mod known_files;
 mod limits;
 mod linking;
+mod loaded;
 mod loader;
 mod machine_code;
 mod meter;

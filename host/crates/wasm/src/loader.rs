@@ -1,11 +1,10 @@
 //! From a `.wasm` file to a component that can be instantiated and its checked descriptor: once per content and
 //! process. Every way a file can be wrong has its own message.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use remotemedia_core::manifest::ComponentPin;
@@ -20,42 +19,28 @@ use crate::engine::SandboxEngine;
 use crate::instance::{Instance, Sandbox};
 use crate::known_files::{KnownFiles, Stamp};
 use crate::limits::mebibytes;
+use crate::loaded::{Loaded, LoadedComponents};
 use crate::trust::{self, Sha256};
 use crate::wit_version;
-
-/// A component that is ready to be instantiated.
-pub(crate) struct Loaded {
-    pub prepared: Prepared,
-    pub descriptor: NodeDescriptor,
-    /// Of the whole file, signature included.
-    sha256: OnceLock<Sha256>,
-}
-
-impl Loaded {
-    /// The same component, which described itself differently in other surroundings.
-    pub fn with_descriptor(&self, descriptor: NodeDescriptor) -> Self {
-        Self { prepared: self.prepared.clone(), descriptor, sha256: self.sha256.clone() }
-    }
-
-    fn sha256(&self, file: &[u8]) -> Sha256 {
-        *self.sha256.get_or_init(|| trust::sha256(file))
-    }
-}
 
 pub(crate) struct Loader {
     pub engine: SandboxEngine,
     cache: Option<CompileCache>,
     compiler: Compiler,
     known_files: KnownFiles,
-    /// One slot per content: two nodes of one new component compile it once.
-    slots: Mutex<HashMap<Digest, Slot>>,
+    loaded: LoadedComponents,
 }
 
-type Slot = Arc<Mutex<Option<Arc<Loaded>>>>;
-
 impl Loader {
-    pub fn new(engine: SandboxEngine, cache: Option<CompileCache>, compiler: Compiler) -> Self {
-        Self { engine, cache, compiler, known_files: KnownFiles::default(), slots: Mutex::default() }
+    /// Machine code that no node uses is kept up to `most_unused_bytes`.
+    pub fn new(
+        engine: SandboxEngine,
+        cache: Option<CompileCache>,
+        compiler: Compiler,
+        most_unused_bytes: usize,
+    ) -> Self {
+        let loaded = LoadedComponents::new(most_unused_bytes);
+        Self { engine, cache, compiler, known_files: KnownFiles::default(), loaded }
     }
 
     /// The component in `file`, which must be the one that `pin` means.
@@ -80,10 +65,10 @@ impl Loader {
 
     /// The component in `file` without reading it again; `None` when it is not known well enough for that.
     fn known(&self, file: &Path, pin: Option<&ComponentPin>) -> Option<Result<Arc<Loaded>, NodeError>> {
-        let slot = self.slot(self.known_files.digest(file)?);
+        let slot = self.loaded.slot(self.known_files.digest(file)?);
         let loaded = slot.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let Some(pin) = pin else { return Some(Ok(loaded)) };
-        let checked = trust::check_pin(file, *loaded.sha256.get()?, pin);
+        let checked = trust::check_pin(file, loaded.known_sha256()?, pin);
         Some(checked.map(|()| loaded))
     }
 
@@ -108,7 +93,7 @@ impl Loader {
         sandbox: Sandbox,
     ) -> Result<Arc<Loaded>, NodeError> {
         let digest = blake3::hash(bytes);
-        let slot = self.slot(digest);
+        let slot = self.loaded.slot(digest);
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*slot {
             if let Some(pin) = pin {
@@ -128,15 +113,9 @@ impl Loader {
         let mut instance = Instance::start(&self.engine, &prepared, "describe", sandbox)
             .map_err(|error| about(file, error))?;
         let descriptor = instance.describe().map_err(|error| about(file, error))?;
-        let loaded =
-            Arc::new(Loaded { prepared, descriptor, sha256: sha256.map(Into::into).unwrap_or_default() });
+        let loaded = Arc::new(Loaded::new(prepared, descriptor, sha256));
         *slot = Some(Arc::clone(&loaded));
         Ok(loaded)
-    }
-
-    fn slot(&self, digest: Digest) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(slots.entry(digest).or_default())
     }
 
     fn compile(

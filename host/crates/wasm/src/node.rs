@@ -8,7 +8,8 @@ use remotemedia_core::{Node, NodeError, Outputs, Packet, Port};
 
 use crate::counters::Counters;
 use crate::instance::{Instance, Sandbox};
-use crate::loader::{Loaded, Loader};
+use crate::loaded::Loaded;
+use crate::loader::Loader;
 use crate::restart::{Restart, Restarts};
 
 pub(crate) struct WasmNode {

@@ -20,7 +20,8 @@ use crate::engine::SandboxEngine;
 use crate::granted::Granted;
 use crate::instance::Sandbox;
 use crate::limits::{NodeLimits, mebibytes};
-use crate::loader::{Loaded, Loader};
+use crate::loaded::Loaded;
+use crate::loader::Loader;
 use crate::node::{MadeOf, WasmNode};
 use crate::tenant::Tenants;
 use crate::trust::{self, Sha256};
@@ -175,7 +176,9 @@ impl WasmRuntime {
                 })
                 .ok()
         });
-        let made = Arc::new(Loader::new(engine, cache, Compiler::new(self.compiler.clone())));
+        let most_unused_bytes = mebibytes(self.policy.compile.unused_mb.into());
+        let compiler = Compiler::new(self.compiler.clone());
+        let made = Arc::new(Loader::new(engine, cache, compiler, most_unused_bytes));
         *loader = Some(Arc::clone(&made));
         Ok(made)
     }

@@ -58,6 +58,21 @@ fn nodes_of_one_process_share_one_compilation_without_a_disk() {
 }
 
 #[test]
+fn code_that_no_node_runs_is_kept_up_to_its_limit_and_code_that_runs_always() {
+    for (unused_mb, compilations) in [(0, 4), (64, 3)] {
+        let mut policy = SandboxPolicy::default();
+        policy.compile.unused_mb = unused_mb;
+        let runtime = crate::fixture::runtime_of(policy);
+        let run = |name| start(&runtime, &manifest(name, json!({}))).unwrap();
+        let _running = run("gain");
+        for name in ["ducker", "limiter", "ducker", "gain"] {
+            drop(run(name));
+        }
+        assert_eq!(runtime.counts().compilations, compilations, "with unused_mb = {unused_mb}");
+    }
+}
+
+#[test]
 fn a_cache_that_cannot_be_used_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a-file");

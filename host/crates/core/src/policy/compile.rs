@@ -22,6 +22,10 @@ pub struct CompileLimits {
     /// Size of the folder that keeps compiled components, in MiB. What was not used for longest is removed.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub cache_mb: u32,
+    /// Machine code in memory of components that no node runs any more, in MiB. What was not used for longest is
+    /// dropped.
+    #[schemars(range(min = 0, max = 65_536))]
+    pub unused_mb: u32,
     /// Whether the host itself compiles, without limits of time and memory. For components that you trust, where no
     /// other process can be started.
     pub in_process: bool,
@@ -35,6 +39,7 @@ impl Default for CompileLimits {
             memory_mb: 2_048,
             functions: 50_000,
             cache_mb: 1_024,
+            unused_mb: 256,
             in_process: false,
         }
     }

@@ -18,7 +18,8 @@ use remotemedia_core::{
 
 use crate::granted::GrantedDir;
 use crate::instance::{Instance, Sandbox};
-use crate::loader::{Loaded, Loader};
+use crate::loaded::Loaded;
+use crate::loader::Loader;
 use crate::node::{MadeOf, WasmNode};
 use crate::runtime::{WasmRuntime, denied};
 use class_source::ClassSource;

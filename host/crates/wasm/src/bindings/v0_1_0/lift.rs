@@ -1,5 +1,6 @@
 //! What a guest returned, checked and turned into core packets. Nothing here trusts the guest.
 
+use pulp::Arch;
 use remotemedia_core::policy::{NonFinite, SandboxLimits};
 use remotemedia_core::{
     AudioBuffer, AudioSpec, DType, ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Payload, Port,
@@ -189,37 +190,38 @@ fn overwrite(mut buffer: AudioBuffer, bytes: &[u8], policy: NonFinite) -> Option
     }
     let (words, []) = bytes.as_chunks::<4>() else { return None };
     let samples = buffer.as_f32_mut()?;
-    let mut non_finite = 0;
-    if policy == NonFinite::Keep {
-        for (sample, word) in samples.iter_mut().zip(words) {
-            *sample = f32::from_le_bytes(*word);
-        }
-    } else {
-        for (sample, word) in samples.iter_mut().zip(words) {
-            let (silenced, was_none) = finite(u32::from_le_bytes(*word));
-            *sample = silenced;
-            non_finite += was_none;
-        }
-    }
-    Some((buffer, non_finite as usize))
+    let all_finite = copy(words, samples);
+    let non_finite = if all_finite || policy == NonFinite::Keep { 0 } else { silence_non_finite(samples) };
+    Some((buffer, non_finite))
 }
+
+/// Copies samples, and tells whether all of them are numbers: in one pass, since every block takes it.
+fn copy(words: &[[u8; 4]], samples: &mut [f32]) -> bool {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut found = 0;
+            for (sample, word) in samples.iter_mut().zip(words) {
+                let bits = u32::from_le_bytes(*word);
+                *sample = f32::from_bits(bits);
+                found |= u32::from(bits & EXPONENT == EXPONENT);
+            }
+            found == 0
+        },
+    )
+}
+
+/// The exponent of what is no number, and of nothing else.
+const EXPONENT: u32 = 0x7f80_0000;
 
 /// Replaces what is no number by silence, and counts it.
 fn silence_non_finite(samples: &mut [f32]) -> usize {
     let mut non_finite = 0;
-    for sample in samples {
-        let (silenced, was_none) = finite(sample.to_bits());
-        *sample = silenced;
-        non_finite += was_none;
+    for sample in samples.iter_mut().filter(|sample| !sample.is_finite()) {
+        *sample = 0.0;
+        non_finite += 1;
     }
-    non_finite as usize
-}
-
-/// The sample with these bits, or silence and 1. Without a branch, so that the loops around it run on vectors.
-fn finite(bits: u32) -> (f32, u32) {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let is_none = bits & EXPONENT == EXPONENT;
-    (f32::from_bits(if is_none { 0 } else { bits }), u32::from(is_none))
+    non_finite
 }
 
 fn tensor_payload(tensor: wit::TensorResult, limits: &SandboxLimits) -> Result<Tensor, NodeError> {

@@ -75,6 +75,12 @@ impl Prepared {
         PluginPre::new(instance).map(Self)
     }
 
+    /// The size of its machine code.
+    pub fn code_bytes(&self) -> usize {
+        let code = self.0.instance_pre().component().image_range();
+        code.end.addr().saturating_sub(code.start.addr())
+    }
+
     /// Makes an instance in `store`.
     ///
     /// # Errors
