@@ -130,6 +130,15 @@ fn one_function_that_explodes_in_the_compiler_ends_at_its_memory_and_the_host_do
 }
 
 #[test]
+fn a_small_file_of_endless_locals_ends_at_its_processor_time() {
+    let bomb = Bomb::new(&component(45_000, &empty_function(50_000)));
+    let outcome = bomb.describe("cpu_ms = 1000\ntimeout_ms = 600000");
+    assert!(outcome.message.contains("more than 1000 ms of processor time"), "{}", outcome.message);
+    assert!(outcome.message.contains("`compile.cpu_ms`"), "{}", outcome.message);
+    assert!(outcome.elapsed < SOON, "{:?}", outcome.elapsed);
+}
+
+#[test]
 fn a_small_file_of_endless_locals_ends_by_the_clock() {
     // 45,000 functions of 50,000 locals, in half a megabyte.
     let bomb = Bomb::new(&component(45_000, &empty_function(50_000)));

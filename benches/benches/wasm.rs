@@ -1,5 +1,5 @@
 //! What a wasm hop costs: the guest `gain` called by bare wasmtime, and as a node of a pipeline, in one run on the
-//! same component. A hop through the engine is the slope between chains of 1 and 11 such nodes.
+//! same component. A hop is the slope between chains of 1 and 11 of them, of nodes as of bare instances.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
 
 use std::hint::black_box;
@@ -53,6 +53,17 @@ fn rounds(pipeline: &mut Pipeline, packet: &mut Option<Packet>, count: u64) -> D
     began.elapsed()
 }
 
+/// The same through bare instances.
+fn bare_rounds(chain: &mut [bare::Gain], samples: &mut Vec<u8>, count: u64) -> Duration {
+    let began = Instant::now();
+    for _ in 0..count {
+        for gain in &mut *chain {
+            *samples = gain.call(samples).unwrap();
+        }
+    }
+    began.elapsed()
+}
+
 fn silence(samples: usize) -> Packet {
     Packet::new(0, AudioBuffer::from_f32(48_000, 1, vec![0.0; samples]).unwrap())
 }
@@ -61,10 +72,20 @@ fn wasm_call(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wasm_call");
     for samples in SAMPLES {
         group.throughput(Throughput::Elements(samples as u64));
-        let mut bare = bare::Compiled::new(&component(), 1).unwrap().start().unwrap();
+        let compiled = bare::Compiled::new(&component(), 12).unwrap();
+        let mut bare = compiled.start().unwrap();
         let input = vec![0_u8; samples * 4];
         group.bench_function(BenchmarkId::new("bare_wasmtime", samples), |bencher| {
             bencher.iter(|| bare.call(black_box(&input)).unwrap());
+        });
+        // As a chain does it: what one instance returns goes to the next, and each has its own memory to fetch.
+        let mut instances: Vec<bare::Gain> = (0..11).map(|_| compiled.start().unwrap()).collect();
+        group.bench_function(BenchmarkId::new("bare_hop", samples), |bencher| {
+            let (mut a, mut b) = (input.clone(), input.clone());
+            bencher.iter_custom(|count| {
+                let long = bare_rounds(&mut instances, &mut a, count);
+                long.saturating_sub(bare_rounds(&mut instances[..1], &mut b, count)) / 10
+            });
         });
         let mut one = chain(1);
         let mut packet = Some(silence(samples));

@@ -23,5 +23,5 @@ pub use policy::{PolicyError, load_policy, policy_to_toml};
 pub use remotemedia_python::InterpreterInfo;
 pub use remotemedia_wasm::{
     BinaryKind, ChildFailure, ChildLimits, ComponentFacts, Import, Inspection, Offer, SandboxCounts,
-    WASMTIME_VERSION, compile_in_this_child, trust,
+    WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,
 };

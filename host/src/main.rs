@@ -6,5 +6,6 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    remotemedia_host::give_back_freed_memory();
     cli::main()
 }

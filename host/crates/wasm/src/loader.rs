@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use remotemedia_core::manifest::ComponentPin;
-use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError};
+use remotemedia_core::{ErrorKind, NodeError};
 use wasmtime::component::Component;
 
 use crate::bindings::{Prepared, WORLD};

@@ -10,7 +10,11 @@ pub struct CompileLimits {
     /// Size of a `.wasm` file, in MiB.
     #[schemars(range(min = 1, max = 1_024))]
     pub component_mb: u32,
-    /// Longest time of one compilation by the clock, in milliseconds.
+    /// Processor time of one compilation, of all its threads together, in milliseconds; rounded up to whole seconds.
+    #[schemars(range(min = 1_000, max = 3_600_000))]
+    pub cpu_ms: u64,
+    /// Longest time of one compilation by the clock, in milliseconds: for compilers that wait. A busy machine keeps
+    /// one waiting, too.
     #[schemars(range(min = 100, max = 3_600_000))]
     pub timeout_ms: u64,
     /// Address space of the process that compiles, in MiB.
@@ -35,7 +39,8 @@ impl Default for CompileLimits {
     fn default() -> Self {
         Self {
             component_mb: 32,
-            timeout_ms: 30_000,
+            cpu_ms: 60_000,
+            timeout_ms: 300_000,
             memory_mb: 2_048,
             functions: 50_000,
             cache_mb: 1_024,

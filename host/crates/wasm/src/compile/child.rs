@@ -57,7 +57,7 @@ fn explain(program: &Path, status: ExitStatus, errors: &str, limits: &CompileLim
         return CompileFailure::TooMuchMemory { limit_mb: limits.memory_mb };
     }
     match status.signal().and_then(Signal::from_named_raw) {
-        Some(signal) if signal == Signal::XCPU => CompileFailure::TooLong { limit_ms: limits.timeout_ms },
+        Some(signal) if signal == Signal::XCPU => CompileFailure::TooMuchWork { limit_ms: limits.cpu_ms },
         Some(signal) => {
             let words = lines().find(|line| line.contains("overflowed its stack")).unwrap_or("it crashed");
             CompileFailure::Crash { reason: shown(&format!("{words} ({signal:?})")) }
@@ -98,8 +98,7 @@ impl From<io::Error> for Interruption {
 impl Running {
     fn start(program: &Path, component_bytes: usize, limits: &CompileLimits) -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
-        // The clock ends it first; this is for the case that nobody looks at the clock any more.
-        let cpu_seconds = limits.timeout_ms.div_ceil(1_000) * threads as u64 + 1;
+        let cpu_seconds = limits.cpu_ms.div_ceil(1_000);
         let child = Command::new(program)
             .arg(CHILD_VERB)
             .args(["--component-bytes", &component_bytes.to_string()])
@@ -226,7 +225,7 @@ mod tests {
     fn the_compiler_gets_the_component_its_limits_and_nothing_else() {
         let code = run("cat; echo \" $*\"; pwd; env", ENOUGH_MS).unwrap();
         let text = String::from_utf8(code).unwrap();
-        let expected = "component compile-component --component-bytes 9 --memory-mb 2048 --cpu-seconds ";
+        let expected = "component compile-component --component-bytes 9 --memory-mb 2048 --cpu-seconds 60\n";
         assert!(text.starts_with(expected), "{text}");
         let names: Vec<&str> =
             text.lines().skip(2).filter_map(|line| Some(line.split_once('=')?.0)).collect();
@@ -265,7 +264,8 @@ mod tests {
         assert_eq!(run(memory, ENOUGH_MS), Err(CompileFailure::TooMuchMemory { limit_mb }));
         let refused = run("echo 'error: type mismatch at offset 0x1f' >&2; exit 2", ENOUGH_MS);
         assert_eq!(refused, Err(CompileFailure::NotSound { reason: "type mismatch at offset 0x1f".into() }));
-        assert_eq!(run("kill -XCPU $$", ENOUGH_MS), Err(CompileFailure::TooLong { limit_ms: ENOUGH_MS }));
+        let limit_ms = CompileLimits::default().cpu_ms;
+        assert_eq!(run("kill -XCPU $$", ENOUGH_MS), Err(CompileFailure::TooMuchWork { limit_ms }));
         let crash = run("echo \"thread 'main' has overflowed its stack\" >&2; kill -SEGV $$", ENOUGH_MS);
         assert!(
             matches!(&crash, Err(CompileFailure::Crash { reason }) if reason.contains("overflowed")),

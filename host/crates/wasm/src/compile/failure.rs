@@ -23,6 +23,11 @@ pub(crate) enum CompileFailure {
     )]
     TooLong { limit_ms: u64 },
     #[error(
+        "takes more than {limit_ms} ms of processor time to compile: split its largest functions, or have the operator \
+         raise `compile.cpu_ms` of the policy"
+    )]
+    TooMuchWork { limit_ms: u64 },
+    #[error(
         "takes more than {limit_mb} MiB of memory to compile: split its largest functions, or have the operator raise \
          `compile.memory_mb` of the policy"
     )]
@@ -73,7 +78,7 @@ impl CompileFailure {
             | Self::TooMuchMemory { .. }
             | Self::TooMuchCode { .. }
             | Self::TooLarge { .. } => ErrorKind::LimitExceeded,
-            Self::TooLong { .. } => ErrorKind::Timeout,
+            Self::TooLong { .. } | Self::TooMuchWork { .. } => ErrorKind::Timeout,
             Self::NotSound { .. } | Self::Crash { .. } => ErrorKind::InvalidParams,
             Self::NoCompiler | Self::UnusableCompiler { .. } => ErrorKind::Unavailable,
         }

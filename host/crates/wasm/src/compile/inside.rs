@@ -72,7 +72,9 @@ fn give_up_rights(limits: ChildLimits) -> io::Result<()> {
         (Resource::Core, 0),
         (Resource::Nofile, MOST_OPEN_FILES),
     ] {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+        // At the maximum of processor time the system kills without a word; before that, the signal says why.
+        let maximum = if resource == Resource::Cpu { most + 1 } else { most };
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(maximum) })?;
     }
     Ok(())
 }
