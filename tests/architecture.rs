@@ -78,7 +78,8 @@ fn rust_files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            let is_made = name == "target" || name == "generated";
+            if path.is_dir() && !is_made && !name.starts_with('.') {
                 folders.push(path);
             } else if name.ends_with(".rs") {
                 files.push(path);
