@@ -20,10 +20,12 @@ pub(super) fn build(config: &Config, project: &Project) -> Result<(), KitError> 
     run(cargo, MISSING)
 }
 
-/// In the release profile, whose build scripts and macros the component's build has already made.
+/// In the release profile, whose macros and build scripts the component's build has already made, but without its
+/// optimizations: they would take longer than the tests.
 pub(super) fn unit_tests(config: &Config, project: &Project) -> Result<(), KitError> {
     let mut cargo = cargo(config, project, None);
-    cargo.args(["test", "--release", "--quiet", "--target-dir", "target"]);
+    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    cargo.args(["test", "--release", "--target-dir", "target", "--", "--quiet"]);
     run(cargo, MISSING)
 }
 
