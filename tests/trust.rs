@@ -210,6 +210,54 @@ fn a_detached_signature_counts_like_one_inside_and_leaves_the_component_alone() 
 }
 
 #[test]
+fn inspect_tells_who_signed_and_whether_they_are_trusted() {
+    let folder = Folder::new();
+    let signatures = |more: &[&str]| {
+        let args = [&["node", "inspect", "gain.wasm", "--json"], more].concat();
+        folder.succeeds(&args).json()["signatures"].take()
+    };
+    let shown = |more: &[&str]| {
+        let text = folder.succeeds(&[&["node", "inspect", "gain.wasm"], more].concat()).stdout;
+        text.lines().filter(|line| line.starts_with("signature")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(signatures(&[]), json!({"verdict": "unsigned", "keys": [], "unreadable": null}));
+    assert!(shown(&[]).ends_with("unsigned"), "{}", shown(&[]));
+    let (author, stranger) = (folder.keygen("author.key"), folder.keygen("stranger.key"));
+    folder.succeeds(&["node", "sign", "gain.wasm", "--key", "stranger.key"]);
+    let found = signatures(&["--key", "author.pub"]);
+    let of_stranger = json!({"key": stranger, "trusted": false, "signed_this": true});
+    assert_eq!((&found["verdict"], &found["keys"]), (&json!("untrusted"), &json!([of_stranger])));
+    // In the component and beside it: one key all the same.
+    folder.succeeds(&["node", "sign", "gain.wasm", "--key", "author.key"]);
+    folder.succeeds(&["node", "sign", "gain.wasm", "--key", "author.key", "--detached"]);
+    let of_author = json!({"key": author, "trusted": true, "signed_this": true});
+    let policy = format!("[trust]\ntrusted_keys = [\"{author}\"]\n");
+    fs::write(folder.path("policy.toml"), policy).unwrap();
+    for by in [["--key", "author.pub"], ["--key", &author], ["--policy", "policy.toml"]] {
+        let found = signatures(&by);
+        assert_eq!(
+            (&found["verdict"], &found["keys"]),
+            (&json!("verified"), &json!([of_stranger, of_author]))
+        );
+        let lines = shown(&by);
+        assert!(lines.contains(&format!("{author}: fits, and the key is trusted")), "{lines}");
+        assert!(lines.contains(&format!("{stranger}: fits, but the key is not trusted")), "{lines}");
+    }
+    assert!(shown(&[]).contains("give --key"), "{}", shown(&[]));
+    // A custom section before all others: still a sound component, but not the one that was signed.
+    let mut altered = fs::read(folder.path("gain.wasm")).unwrap();
+    altered.splice(8..8, [0, 4, 1, b'x', 1, 2]);
+    fs::write(folder.path("gain.wasm"), altered).unwrap();
+    assert_eq!(signatures(&["--key", "author.pub"])["verdict"], "altered");
+    assert!(shown(&["--key", "author.pub"]).contains(&format!("{author}: DOES NOT FIT")));
+    fs::write(folder.path("gain.wasm.sig"), "no signature").unwrap();
+    let found = signatures(&["--key", "author.pub"]);
+    assert_eq!((&found["verdict"], &found["keys"]), (&json!("unreadable"), &json!([])));
+    assert!(found["unreadable"].as_str().unwrap().contains("cannot be read"), "{found}");
+    folder.refuses(&["node", "inspect", "gain.wasm", "--key", "none.pub"], &["none.pub"]);
+}
+
+#[test]
 fn a_private_key_is_private_never_shown_and_never_overwritten() {
     let folder = Folder::new();
     let done = folder.succeeds(&["node", "keygen", "author.key"]);

@@ -59,7 +59,7 @@ pub enum Lang {
     Rust,
     /// componentize-py; the component holds an interpreter.
     Python,
-    /// componentize-js; the component holds an engine.
+    /// componentize-qjs; the component holds an engine.
     Js,
     /// clang.
     C,
@@ -159,6 +159,10 @@ pub struct InspectArgs {
     /// The file.
     #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// A public key, or a file that holds one, whose signature counts; may be given several times. By default, the
+    /// policy's trusted keys.
+    #[arg(long = "key", value_name = "KEY|FILE.pub")]
+    pub keys: Vec<String>,
 }
 
 #[derive(Debug, Args)]

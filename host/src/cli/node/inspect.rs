@@ -8,6 +8,8 @@ use remotemedia_host::{BinaryKind, Host, Inspection, Offer};
 use serde_json::{Value, json};
 
 use super::args::InspectArgs;
+use super::signatures::Signatures;
+use super::verify::trusted;
 use crate::cli::console;
 use crate::cli::failure::Failure;
 use crate::cli::nodes;
@@ -19,11 +21,14 @@ pub fn inspect(host: &Host, args: &InspectArgs, as_json: bool) -> Result<(), Fai
             "cannot read `{shown}`: {error}. Name the .wasm file that the build of a node made"
         ))
     })?;
+    let signatures = Signatures::of(&args.file, trusted(host, &args.keys)?);
     let described = host.describe_component(&args.file);
     let text = if as_json {
-        format!("{}\n", to_json(&args.file, &inspection, &described))
+        let mut found = to_json(&args.file, &inspection, &described);
+        found["signatures"] = signatures.map_or(Value::Null, |signatures| signatures.to_json());
+        format!("{found}\n")
     } else {
-        to_text(&args.file, &inspection, &described)
+        to_text(&args.file, &inspection, signatures.as_ref(), &described)
     };
     console::write(&text)?;
     match described {
@@ -79,11 +84,19 @@ fn to_json(file: &Path, inspection: &Inspection, described: &Result<NodeDescript
     })
 }
 
-fn to_text(file: &Path, inspection: &Inspection, described: &Result<NodeDescriptor, NodeError>) -> String {
+fn to_text(
+    file: &Path,
+    inspection: &Inspection,
+    signatures: Option<&Signatures>,
+    described: &Result<NodeDescriptor, NodeError>,
+) -> String {
     let mut facts = Table::new(&[("FILE", Align::Left), (&file.display().to_string(), Align::Left)]);
     facts.row(["kind", inspection.kind.name()]);
     facts.row(["size".to_owned(), size(inspection.bytes)]);
     facts.row(["sha256", &inspection.sha256]);
+    for line in signatures.into_iter().flat_map(Signatures::lines) {
+        facts.row(["signature".to_owned(), line]);
+    }
     if inspection.kind == BinaryKind::Component {
         facts.row(["WIT version", inspection.wit_version().unwrap_or("none: it does not export a node")]);
         let needed = permissions(inspection);

@@ -12,6 +12,7 @@ mod pull;
 mod push;
 mod run;
 mod sign;
+mod signatures;
 mod test;
 mod verify;
 

@@ -9,16 +9,20 @@ use crate::cli::console;
 use crate::cli::failure::Failure;
 
 pub fn verify(host: &Host, args: &VerifyArgs, as_json: bool) -> Result<(), Failure> {
-    let trusted = if args.keys.is_empty() {
-        keys(&host.policy().trust.trusted_keys, |key| key.parse())
-    } else {
-        keys(&args.keys, PublicKey::from_text_or_file)
-    }?;
-    let key = verify_file(&args.file, &trusted)?;
+    let key = verify_file(&args.file, &trusted(host, &args.keys)?)?;
     if as_json {
         return console::write_json(&json!({"status": "ok", "file": args.file, "key": key.to_string()}));
     }
     console::write(&format!("{}: signed by {key}\n", args.file.display()))
+}
+
+/// The keys that were given, or else those that the policy trusts.
+pub(super) fn trusted(host: &Host, given: &[String]) -> Result<Vec<PublicKey>, Failure> {
+    if given.is_empty() {
+        keys(&host.policy().trust.trusted_keys, |key| key.parse())
+    } else {
+        keys(given, PublicKey::from_text_or_file)
+    }
 }
 
 fn keys(

@@ -20,7 +20,8 @@ pub(crate) use digest::check_pin;
 pub use digest::{Sha256, sha256};
 pub use failure::TrustFailure;
 pub use key::{KeyFailure, PrivateKey, PublicKey};
-pub use signed_file::{SignFailure, SignedFile, sign_file, signature_path, verify_file};
+pub use signature::SignedBy;
+pub use signed_file::{SignFailure, SignedFile, sign_file, signature_path, signatures_of, verify_file};
 
 /// The part of the component in `bytes` that may be compiled.
 ///

@@ -27,6 +27,15 @@ impl Signature {
     }
 }
 
+/// A key that signed a component, or something that the component was once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// Whose signature it is.
+    pub key: PublicKey,
+    /// Whether it is of what the component holds now. If not, the component was altered, or the signature made up.
+    pub is_of_this: bool,
+}
+
 /// Signatures of one component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Signatures(Vec<Signature>);
@@ -95,6 +104,19 @@ impl Signatures {
                 Err(TrustFailure::UnknownKey { keys: self.0.iter().map(|one| one.key).collect() })
             }
         }
+    }
+
+    /// Every key, and whether `content` is what it signed. A key may sign in the component and beside it.
+    pub fn judge(&self, content: &[u8]) -> Vec<SignedBy> {
+        let message = message(content);
+        let mut judged: Vec<SignedBy> = Vec::new();
+        for one in &self.0 {
+            let signed = SignedBy { key: one.key, is_of_this: one.is_of(&message) };
+            if !judged.contains(&signed) {
+                judged.push(signed);
+            }
+        }
+        judged
     }
 
     pub fn keys(&self) -> Vec<PublicKey> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::envelope;
 use super::failure::TrustFailure;
 use super::key::{PrivateKey, PublicKey};
-use super::signature::{MOST_TEXT_BYTES, Signatures};
+use super::signature::{MOST_TEXT_BYTES, Signatures, SignedBy};
 
 /// No component is larger, in bytes.
 const MOST_FILE_BYTES: u64 = 1 << 30;
@@ -91,6 +91,16 @@ pub fn verify_file(file: &Path, trusted: &[PublicKey]) -> Result<PublicKey, Sign
     verified.map(|(_, key)| key).map_err(|failure| SignFailure::Untrusted { path: file.into(), failure })
 }
 
+/// Everybody who signed the component in `file`, in it and beside it, trusted or not. Nobody when it is not signed.
+///
+/// # Errors
+/// When the file is no component, or has a signature that cannot be read.
+pub fn signatures_of(file: &Path) -> Result<Vec<SignedBy>, SignFailure> {
+    let bytes = read_component(file)?;
+    let signed = signatures(file, &bytes).map(|(content, signatures)| signatures.judge(content));
+    signed.map_err(|failure| SignFailure::Untrusted { path: file.into(), failure })
+}
+
 /// The content of the component in `bytes`, which were read from `file`, and who signed it.
 pub(super) fn verify_bytes<'a>(
     file: &Path,
@@ -100,6 +110,15 @@ pub(super) fn verify_bytes<'a>(
     if trusted.is_empty() {
         return Err(TrustFailure::NoTrustedKey);
     }
+    let (content, signatures) = signatures(file, bytes)?;
+    if signatures.is_empty() {
+        return Err(TrustFailure::Unsigned);
+    }
+    Ok((content, signatures.verify(content, trusted)?))
+}
+
+/// The content of the component in `bytes`, and the signatures in it and beside `file`.
+fn signatures<'a>(file: &Path, bytes: &'a [u8]) -> Result<(&'a [u8], Signatures), TrustFailure> {
     let (content, embedded) =
         envelope::split(bytes).map_err(|error| TrustFailure::Malformed { reason: error.to_string() })?;
     let detached = read_detached(file)?;
@@ -107,10 +126,7 @@ pub(super) fn verify_bytes<'a>(
     for text in [embedded, detached.as_deref()].into_iter().flatten() {
         signatures.extend(Signatures::parse(text)?);
     }
-    if signatures.is_empty() {
-        return Err(TrustFailure::Unsigned);
-    }
-    Ok((content, signatures.verify(content, trusted)?))
+    Ok((content, signatures))
 }
 
 fn read_detached(file: &Path) -> Result<Option<Vec<u8>>, TrustFailure> {
@@ -218,6 +234,25 @@ mod tests {
         let signed = sign_file(&case.file(), &reviewer, false).unwrap();
         assert_eq!(signed.keys, [case.author.public(), reviewer.public()]);
         assert_eq!(case.verify(), Ok(case.author.public()));
+    }
+
+    #[test]
+    fn everybody_who_signed_is_told_and_whether_it_was_this_content() {
+        let case = Case::new();
+        assert_eq!(signatures_of(&case.file()).unwrap(), []);
+        let reviewer = PrivateKey::generate().unwrap();
+        sign_file(&case.file(), &case.author, false).unwrap();
+        sign_file(&case.file(), &reviewer, true).unwrap();
+        let both = |is_of_this| [&case.author, &reviewer].map(|key| SignedBy { key: key.public(), is_of_this });
+        assert_eq!(signatures_of(&case.file()).unwrap(), both(true));
+        // Another custom section's content: still a component, but another one.
+        let mut altered = fs::read(case.file()).unwrap();
+        let end_of_header = COMPONENT.len();
+        altered.splice(end_of_header..end_of_header, [0, 2, 1, b'x']);
+        fs::write(case.file(), altered).unwrap();
+        assert_eq!(signatures_of(&case.file()).unwrap(), both(false));
+        fs::write(signature_path(&case.file()), "none").unwrap();
+        assert!(matches!(signatures_of(&case.file()), Err(SignFailure::Untrusted { .. })));
     }
 
     #[test]
