@@ -29,6 +29,8 @@ mod manifests;
 #[cfg(test)]
 mod media_files;
 #[cfg(test)]
+mod node_golden;
+#[cfg(test)]
 mod node_kit;
 #[cfg(test)]
 mod policy;

@@ -26,6 +26,7 @@ use interrupt::Interrupt;
 use outputs::Outlets;
 use progress::Progress;
 use results::Results;
+pub use sets::suggestion;
 
 pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     let mut manifest = host.load_manifest(&args.manifest)?;

@@ -1,7 +1,8 @@
-//! Golden cases: `golden/<case>/` with `case.toml`, inputs and expected outputs. A case passes when every cut of its
-//! stream gives what is expected.
+//! Golden cases: the folders `golden/<case>/` with inputs, expected outputs and, where it says something, `case.toml`.
+//! A case passes when every cut of its stream gives what is expected. What is expected is written in `bless.rs`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use remotemedia_core::manifest::nearest_name;
@@ -62,14 +63,14 @@ struct CaseText {
 }
 
 /// A case that is ready to run.
-struct Case {
-    folder: PathBuf,
-    name: String,
-    tolerance_db: f64,
-    cuts: Vec<Cut>,
+pub(super) struct Case {
+    pub folder: PathBuf,
+    pub name: String,
+    pub tolerance_db: f64,
+    pub cuts: Vec<Cut>,
     plan: Plan,
     inputs: Vec<(usize, Stream)>,
-    outputs: Vec<PortSpec>,
+    pub outputs: Vec<PortSpec>,
 }
 
 /// The folders of the cases of the node's folder `project`, sorted; empty when it has none.
@@ -84,10 +85,33 @@ pub fn cases(project: &Path) -> Result<Vec<PathBuf>, KitError> {
     let entries = fs::read_dir(&folder).map_err(|error| KitError::io("read", &folder, error))?;
     let mut cases: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.join("case.toml").is_file())
+        .filter(|path| path.is_dir() && !case_name(path).starts_with('.'))
         .collect();
     cases.sort();
     Ok(cases)
+}
+
+/// What the case in `folder` is called.
+#[must_use]
+pub fn case_name(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Those of `cases` that are called one of `names`; all of them when no name is given.
+///
+/// # Errors
+/// When no case has one of the names.
+pub fn cases_called(cases: Vec<PathBuf>, names: &[String]) -> Result<Vec<PathBuf>, KitError> {
+    let known: Vec<String> = cases.iter().map(|folder| case_name(folder)).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let hint = match nearest_name(unknown, known.iter().map(String::as_str)) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("the cases are: {}", known.join(", ")),
+        };
+        return Err(KitError::Usage(format!("no golden case is called `{unknown}`; {hint}")));
+    }
+    let wanted = |folder: &PathBuf| names.is_empty() || names.contains(&case_name(folder));
+    Ok(cases.into_iter().filter(wanted).collect())
 }
 
 /// Runs the case in `folder` with every cut.
@@ -112,44 +136,14 @@ pub fn run_case(host: &Host, component: &Path, folder: &Path) -> Result<CaseRepo
     Ok(CaseReport { name: case.name, checks })
 }
 
-/// Writes what the node gives today as what is expected of it, and returns the files.
-///
-/// # Errors
-/// When the case or the node is wrong, or its output depends on how the stream is cut: then nothing is written.
-pub fn bless_case(host: &Host, component: &Path, folder: &Path) -> Result<Vec<PathBuf>, KitError> {
-    let case = Case::open(host, component, folder)?;
-    let mut outcomes = case.cuts.iter().map(|&cut| (cut, case.replay(host, cut)));
-    let Some((first_cut, first)) = outcomes.next() else { return Ok(Vec::new()) };
-    let first = first?;
-    for (cut, outcome) in outcomes {
-        case.must_agree((first_cut, &first), (cut, &outcome?))?;
-    }
-    let mut written = Vec::new();
-    for (port, stream) in first.iter().enumerate() {
-        if let Some(stream) = stream {
-            let ending = if matches!(stream, Stream::Audio(_)) { "wav" } else { "jsonl" };
-            let path = match port {
-                0 => case.folder.join(format!("expected.{ending}")),
-                _ => case.folder.join(format!("expected.{}.{ending}", case.outputs[port].name)),
-            };
-            stream.write(&path)?;
-            written.push(path);
-        }
-    }
-    if written.is_empty() {
-        return Err(KitError::Usage(format!(
-            "case `{}`: nothing came out, so there is nothing to expect",
-            case.name
-        )));
-    }
-    Ok(written)
-}
-
 impl Case {
-    fn open(host: &Host, component: &Path, folder: &Path) -> Result<Self, KitError> {
+    pub fn open(host: &Host, component: &Path, folder: &Path) -> Result<Self, KitError> {
         let file = folder.join("case.toml");
         let wrong = |what: String| KitError::Usage(format!("`{}` is wrong: {what}", file.display()));
-        let text = fs::read_to_string(&file).map_err(|error| KitError::io("read", &file, error))?;
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.map_err(|error| KitError::io("read", &file, error))?,
+        };
         let text: CaseText =
             toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().into()))?;
         let cuts = match &text.chunks {
@@ -182,11 +176,11 @@ impl Case {
         // Values are never cut: one run says it all.
         let has_audio = inputs.iter().any(|(_, stream)| matches!(stream, Stream::Audio(_)));
         let cuts = if has_audio { cuts } else { cuts.into_iter().take(1).collect() };
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = case_name(folder);
         Ok(Self { folder: folder.into(), name, tolerance_db, cuts, plan, inputs, outputs })
     }
 
-    fn replay(&self, host: &Host, cut: Cut) -> Result<Outcome, KitError> {
+    pub fn replay(&self, host: &Host, cut: Cut) -> Result<Outcome, KitError> {
         replay(host, &self.plan, &self.inputs, cut)
     }
 
@@ -201,33 +195,14 @@ impl Case {
         }
         Ok(expected)
     }
-
-    /// What two cuts gave must be the same, within the case's tolerance.
-    fn must_agree(
-        &self,
-        (first_cut, first): (Cut, &Outcome),
-        (cut, outcome): (Cut, &Outcome),
-    ) -> Result<(), KitError> {
-        for ((port, first), other) in self.outputs.iter().zip(first).zip(outcome) {
-            let compared = match (first, other) {
-                (None, None) => Ok(None),
-                (None, Some(_)) => Err("something came out of this port".into()),
-                (Some(first), other) => compare(first, other.as_ref(), self.tolerance_db),
-            };
-            compared.map_err(|difference| {
-                KitError::Usage(format!(
-                    "case `{}`: the output `{}` depends on how the stream is cut, so nothing was written. Cut into {cut} \
-                     instead of {first_cut}: {difference}",
-                    self.name, port.name
-                ))
-            })?;
-        }
-        Ok(())
-    }
 }
 
-/// The files `<prefix>.<ending>` (the first port) and `<prefix>.<port>.<ending>` in `folder`.
-fn streams(folder: &Path, prefix: &str, ports: &[PortSpec]) -> Result<Vec<(usize, Stream)>, KitError> {
+/// The files `<prefix>.<ending>` (the first port) and `<prefix>.<port>.<ending>` in `folder`, by the port's index.
+pub(super) fn files(
+    folder: &Path,
+    prefix: &str,
+    ports: &[PortSpec],
+) -> Result<Vec<(usize, PathBuf)>, KitError> {
     let entries = fs::read_dir(folder).map_err(|error| KitError::io("read", folder, error))?;
     let mut found: Vec<(usize, PathBuf)> = Vec::new();
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -251,7 +226,12 @@ fn streams(folder: &Path, prefix: &str, ports: &[PortSpec]) -> Result<Vec<(usize
         found.push((index, path));
     }
     found.sort();
-    found
+    Ok(found)
+}
+
+/// What the files hold that [`files`] finds.
+fn streams(folder: &Path, prefix: &str, ports: &[PortSpec]) -> Result<Vec<(usize, Stream)>, KitError> {
+    files(folder, prefix, ports)?
         .into_iter()
         .map(|(index, path)| {
             let stream = Stream::read(&path)?;

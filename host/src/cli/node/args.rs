@@ -86,15 +86,24 @@ pub struct NewArgs {
 }
 
 const TEST_HELP: &str = "\
-A golden case is a folder in golden/: case.toml, input.wav (or input.jsonl, input.PORT.wav …), and what must come
-out: expected.wav (or expected.jsonl, expected.PORT.jsonl …). The node must have been built.";
+A golden case is a folder in golden/: input.wav (or input.jsonl, input.PORT.wav …), what must come out: expected.wav
+(or expected.jsonl, expected.PORT.jsonl …), and case.toml for params. The node must have been built.
+
+Examples:
+  remotemedia node test
+  remotemedia node test --case quieter
+  remotemedia node test --bless                    # the cases that fail, or expect nothing yet
+  remotemedia node test --bless --case quieter     # this one, whatever it expects now";
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// The node's folder.
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
-    /// Write what comes out today as what is expected, instead of comparing.
+    /// This golden case only, and no unit tests; may be given several times.
+    #[arg(long = "case", value_name = "NAME")]
+    pub cases: Vec<String>,
+    /// Write what comes out today as what is expected, for cases that fail, expect nothing yet, or are named with --case.
     #[arg(long)]
     pub bless: bool,
 }
@@ -126,7 +135,7 @@ Inputs and outputs are those of `remotemedia run`; what stands before the `=` is
 
 Examples:
   remotemedia node run gain.wasm -i in.wav -o out.wav --param gain_db=-6
-  remotemedia node run ducker.wasm -i voice=a.wav -i music=b.wav -o mix.wav
+  remotemedia node run ducker.wasm -i programme=music.wav -i sidechain=voice.wav -o ducked.wav
   remotemedia node run tone-detector.wasm -i in.wav -o events=events.jsonl";
 
 #[derive(Debug, Args)]

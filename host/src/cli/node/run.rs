@@ -1,21 +1,26 @@
 //! `node run`: one component on files, through the same machinery as `run`.
 
+use std::path::Path;
+
+use remotemedia_core::PortSpec;
 use remotemedia_host::Host;
 use remotemedia_host::kit;
 
 use super::args::NodeRunArgs;
 use crate::cli::args::RunOptions;
 use crate::cli::failure::Failure;
-use crate::cli::run::{named, run_manifest};
+use crate::cli::run::{named, run_manifest, suggestion};
 
 pub fn run(host: &Host, args: &NodeRunArgs, as_json: bool) -> Result<(), Failure> {
     let manifest = kit::single_node(host, &args.file, kit::params_of(&args.params)?)?;
-    let id = manifest.nodes.first().map_or("", |node| node.id.as_str());
+    let descriptor = host.describe_component(&args.file)?;
     // `PORT=FILE` of the one node is `NODE.PORT=FILE` of its pipeline.
-    let of_node = |specs: &[String]| specs.iter().map(|spec| of_node(id, spec)).collect();
+    let of_node = |option, specs: &[String], ports: &[PortSpec]| -> Result<Vec<String>, Failure> {
+        specs.iter().map(|spec| of_node(&descriptor.node_type, option, spec, ports)).collect()
+    };
     let options = RunOptions {
-        inputs: of_node(&args.inputs),
-        outputs: of_node(&args.outputs),
+        inputs: of_node("-i", &args.inputs, &descriptor.inputs)?,
+        outputs: of_node("-o", &args.outputs, &descriptor.outputs)?,
         chunk_ms: args.chunk_ms,
         metrics: args.metrics.clone(),
         ..RunOptions::default()
@@ -23,9 +28,11 @@ pub fn run(host: &Host, args: &NodeRunArgs, as_json: bool) -> Result<(), Failure
     run_manifest(host, &manifest, &args.file.display().to_string(), &options, as_json)
 }
 
-fn of_node(id: &str, spec: &str) -> String {
-    match named(spec) {
-        Some(_) if !std::path::Path::new(spec).exists() => format!("{id}.{spec}"),
-        _ => spec.to_owned(),
+fn of_node(id: &str, option: &str, spec: &str, ports: &[PortSpec]) -> Result<String, Failure> {
+    let Some((port, _)) = named(spec).filter(|_| !Path::new(spec).exists()) else { return Ok(spec.into()) };
+    let names = ports.iter().map(|port| port.name.as_str());
+    if names.clone().any(|name| name == port) {
+        return Ok(format!("{id}.{spec}"));
     }
+    Err(Failure::usage(format!("{option} {spec}: the node has no such port{}", suggestion(port, names))))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use remotemedia_host::Host;
-use remotemedia_host::kit::{self, CaseReport, Project};
+use remotemedia_host::kit::{self, Blessed, CaseReport, Project};
 use remotemedia_host::report::{Align, Table};
 use serde_json::{Value, json};
 
@@ -17,20 +17,20 @@ pub fn test(host: &Host, args: &TestArgs, as_json: bool) -> Result<(), Failure> 
     let cases = kit::cases(&project.folder)?;
     if cases.is_empty() {
         return Err(Failure::usage(format!(
-            "`{}` has no golden case: make a folder golden/NAME with case.toml (it may be empty) and input.wav, then \
-             `remotemedia node test --bless`",
+            "`{}` has no golden case: make a folder golden/NAME with an input.wav, then `remotemedia node test --bless`",
             project.folder.display()
         )));
     }
+    let cases = kit::cases_called(cases, &args.cases)?;
     if args.bless {
-        return bless(host, component, &cases, as_json);
+        return bless(host, component, &cases, !args.cases.is_empty(), as_json);
     }
-    let unit_tests = kit::unit_tests(host, &project)?;
+    let unit_tests = args.cases.is_empty() && kit::unit_tests(host, &project)?;
     let reports: Vec<(String, Result<CaseReport, String>)> = cases
         .iter()
         .map(|folder| {
             let report = kit::run_case(host, component, folder);
-            (name(folder), report.map_err(|error| error.to_string()))
+            (kit::case_name(folder), report.map_err(|error| error.to_string()))
         })
         .collect();
     let failed = reports.iter().filter(|(_, report)| !report.as_ref().is_ok_and(CaseReport::passed)).count();
@@ -47,24 +47,48 @@ pub fn test(host: &Host, args: &TestArgs, as_json: bool) -> Result<(), Failure> 
     }
 }
 
-/// Every case is blessed or none of the rest: the first that cannot be stops it, and says so.
-fn bless(host: &Host, component: &Path, cases: &[PathBuf], as_json: bool) -> Result<(), Failure> {
-    let mut written = Vec::new();
+/// Blesses what does not pass, or everything that was `named`; what cannot be blessed is told at the end.
+fn bless(
+    host: &Host,
+    component: &Path,
+    cases: &[PathBuf],
+    named: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (mut done, mut kept, mut failures) = (Blessed::default(), Vec::new(), Vec::new());
     for folder in cases {
-        written.extend(kit::bless_case(host, component, folder)?);
+        if !named && kit::run_case(host, component, folder).is_ok_and(|report| report.passed()) {
+            kept.push(kit::case_name(folder));
+            continue;
+        }
+        match kit::bless_case(host, component, folder) {
+            Ok(blessed) => {
+                done.written.extend(blessed.written);
+                done.removed.extend(blessed.removed);
+            }
+            Err(error) => failures.push(error.to_string()),
+        }
     }
-    let written: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+    let status = if failures.is_empty() { "ok" } else { "failed" };
     if as_json {
-        return console::write_json(&json!({"status": "ok", "written": written}));
+        console::write_json(
+            &json!({"status": status, "written": done.written, "removed": done.removed, "kept": kept}),
+        )?;
+    } else {
+        console::write(&told(&done, &kept))?;
     }
-    let lines: String = written.iter().map(|path| format!("wrote {path}\n")).collect();
-    console::write(&format!(
-        "{lines}Listen to them or read them before you commit them: from now on they are right.\n"
-    ))
+    if failures.is_empty() { Ok(()) } else { Err(Failure::node_check(failures.join("\n"))) }
 }
 
-fn name(folder: &Path) -> String {
-    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+fn told(done: &Blessed, kept: &[String]) -> String {
+    let kept = kept.iter().map(|name| format!("kept {name}, which passes\n"));
+    let removed = done.removed.iter().map(|path| format!("removed {}\n", path.display()));
+    let written = done.written.iter().map(|path| format!("wrote {}\n", path.display()));
+    let mut text: String = kept.chain(removed).chain(written).collect();
+    if !done.written.is_empty() {
+        text.push_str("Listen to what was written or read it before you commit it: from now on it is right.\n");
+    }
+    text
 }
 
 fn to_json(name: &str, report: &Result<CaseReport, String>) -> Value {
