@@ -7,8 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is embedded: a folder or file, relative to this package, and the name it gets.
-const EMBEDDED: [(&str, &str); 10] = [
+const EMBEDDED: [(&str, &str); 14] = [
     ("src/kit/templates", "templates"),
+    // A new node begins as the guest `gain`.
+    ("../guest-nodes/rust/gain/src/lib.rs", "templates/rust/src/lib.rs"),
+    ("../guest-nodes/python/gain/gain.py", "templates/python/src/node.py"),
+    ("../guest-nodes/js/gain/gain.js", "templates/js/src/node.js"),
+    ("../guest-nodes/c/gain/gain.c", "templates/c/src/node.c"),
     ("../guest-nodes/rust/sdk", "sdk/rust"),
     ("../guest-nodes/python/sdk", "sdk/python"),
     ("../wit/v0.1.0", "sdk/python/wit"),

@@ -8,6 +8,7 @@ class Gain {
     type: "gain",
     version: "0.1.0",
     summary: "Scales audio by a gain in decibels.",
+    // What users see in `remotemedia node inspect`; the host checks params before the node gets them.
     params: {
       gain_db: {
         type: "number",
@@ -24,6 +25,7 @@ class Gain {
     this.factor = Math.fround(10 ** (gain_db / 20));
   }
 
+  // Packets have any length: results must not depend on how the stream was cut.
   audio({ samples }) {
     const { factor } = this;
     for (let i = 0; i < samples.length; i += 1) samples[i] *= factor;

@@ -9,7 +9,7 @@ from remotemedia_node import Node, export, param
 
 @dataclass
 class Params:
-    """The params of a manifest."""
+    """The params of a manifest: what users see in `remotemedia node inspect`."""
 
     gain_db: float = param(
         0.0, minimum=-150.0, maximum=150.0, description="Gain in dB: 0 changes nothing, 6.02 doubles the amplitude."
@@ -29,6 +29,7 @@ class Gain(Node):
         self.factor = array("f", [10.0 ** (params.gain_db / 20.0)])[0]
 
     def audio(self, audio):
+        """Packets have any length: results must not depend on how the stream was cut."""
         factor = self.factor
         samples = audio.samples
         samples[:] = array("f", [sample * factor for sample in samples.tolist()])

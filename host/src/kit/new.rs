@@ -52,11 +52,12 @@ fn fill(folder: &Path, name: &str, language: Language) -> Result<(), KitError> {
     write_tones(&golden.join("expected.wav"), 0.1)
 }
 
-/// A template's text with the node's names in it.
+/// A template's text with the node's name in it. The node itself is the guest `gain`, which says its name twice.
 fn filled_in(text: &str, name: &str, language: Language) -> String {
-    let snake = name.replace('-', "_");
-    let component = language.component(name);
-    text.replace("{{component}}", &component).replace("{{name}}", name).replace("{{snake}}", &snake)
+    text.replace("{{component}}", &language.component(name))
+        .replace("{{name}}", name)
+        .replace("\"gain\"", &format!("\"{name}\""))
+        .replace("The node `gain`", &format!("The node `{name}`"))
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), KitError> {

@@ -3,7 +3,7 @@
 
 use remotemedia_node::{AudioView, Info, Node, NodeError};
 
-/// The params of a manifest.
+/// The params of a manifest. Their comments and ranges are what users see in `remotemedia node inspect`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
@@ -13,7 +13,7 @@ struct Params {
     gain_db: f32,
 }
 
-/// Multiplies every sample by one factor.
+/// One running node. What it remembers from block to block goes here.
 #[derive(Debug)]
 struct Gain {
     factor: f32,
@@ -33,6 +33,7 @@ impl Node for Gain {
         Ok(Self { factor: 10_f64.powf(f64::from(params.gain_db) / 20.0) as f32 })
     }
 
+    /// Packets have any length: results must not depend on how the stream was cut.
     fn audio(&mut self, audio: &mut AudioView<'_>) -> Result<(), NodeError> {
         // Blocks of 64 become sixteen SIMD operations between two checks of the host's deadline.
         let (blocks, rest) = audio.samples.as_chunks_mut::<64>();
