@@ -103,7 +103,11 @@ fn bless_does_what_it_can_replaces_what_is_of_another_kind_and_tells_the_rest() 
     for told in ["removed ./golden/tone/expected.jsonl", "wrote ./golden/tone/expected.wav"] {
         assert!(done.stdout.contains(told), "{told} is not in {}", done.stdout);
     }
-    assert!(done.stderr.contains("wrong/case.toml") && done.stderr.contains("tolerance_db"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("wrong/case.toml") && done.stderr.contains("tolerance_db"),
+        "{}",
+        done.stderr
+    );
     assert_eq!(names(&golden.join("tone")), ["expected.wav", "input.wav"]);
     ok(folder.path(), &["node", "test", "--case", "tone"]);
 }

@@ -60,13 +60,46 @@ pub fn write_tone(path: &Path, gain: f64) {
     write_wav(path, 8_000, 1, tone);
 }
 
+/// The first fenced block of `document` in that language that `is_wanted`.
+fn block<'a>(document: &'a str, language: &str, is_wanted: impl Fn(&str) -> bool) -> &'a str {
+    let fence = format!("```{language}\n");
+    let mut blocks = document.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|block| is_wanted(block)).unwrap_or_else(|| panic!("no such block in {language}"))
+}
+
+/// "Make it yours" of docs/plugin-authors.md: the gain in `node` becomes the tremolo of the language's own page.
+fn the_documented_tremolo_works(node: &Path, language: &str) {
+    let page = |name: &str| fs::read_to_string(repository().join(name)).unwrap();
+    let (pages, source, tests) = match language {
+        "rust" => (page("guest-nodes/README.md"), "src/lib.rs", None),
+        "python" => (page("guest-nodes/python/README.md"), "src/node.py", Some("tests/test_node.py")),
+        "js" => (page("guest-nodes/js/README.md"), "src/node.js", Some("tests/node.test.js")),
+        _ => (page("guest-nodes/c/README.md"), "src/node.c", None),
+    };
+    fs::write(node.join(source), block(&pages, language, |_| true)).unwrap();
+    if let Some(tests) = tests {
+        fs::write(node.join(tests), block(&pages, language, |block| block.contains("est("))).unwrap();
+    }
+    let document = page("docs/plugin-authors.md");
+    let done = call_shell(node, block(&document, "sh", |block| block.contains("golden/swell")));
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    assert_eq!(done.stdout.matches("identical").count(), 3, "{}", done.stdout);
+    // A constant swells by its formula.
+    write_wav(&node.join("one.wav"), 8_000, 1, (0..2_000).map(|_| 1.0));
+    ok(node, &["node", "run", "-i", "one.wav", "-o", "swelling.wav", "--param", "rate_hz=8"]);
+    let out = hound::WavReader::open(node.join("swelling.wav")).unwrap().into_samples::<f32>();
+    for (n, sample) in out.map(Result::unwrap).enumerate() {
+        let expected = 0.5 + 0.5 * (TAU * 8.0 * n as f64 / 8_000.0).cos();
+        assert!((f64::from(sample) - expected).abs() < 1e-5, "frame {n}: {sample}, expected {expected}");
+    }
+}
+
 /// The ten-minute path of docs/plugin-authors.md in one language, typed word for word into an empty folder. Gives the
 /// folder and the node's folder in it.
 fn the_documented_path_works(language: &str) -> (tempfile::TempDir, PathBuf) {
     let document = fs::read_to_string(repository().join("docs/plugin-authors.md")).unwrap();
     let begin = format!("remotemedia node new my-gain --lang {language}\n");
-    let mut blocks = document.split("```sh\n").filter_map(|rest| rest.split("```").next());
-    let block = blocks.find(|block| block.starts_with(&begin)).expect("the document has a path");
+    let block = block(&document, "sh", |block| block.starts_with(&begin));
     let folder = tempfile::tempdir().unwrap();
     let done = call_shell(folder.path(), block);
     assert_eq!(done.code, 0, "{block}\n{}\n{}", done.stdout, done.stderr);
@@ -88,6 +121,7 @@ fn the_documented_path_works(language: &str) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn a_new_rust_node_builds_and_passes_its_test_untouched_and_offline() {
     let (_folder, node) = the_documented_path_works("rust");
+    the_documented_tremolo_works(&node, "rust");
     // The lock file was right from the beginning.
     let lock = fs::read_to_string(node.join("Cargo.lock")).unwrap();
     let again = ok(node.parent().unwrap(), &["node", "new", "my-gain-2", "--lang", "rust"]);
@@ -98,17 +132,20 @@ fn a_new_rust_node_builds_and_passes_its_test_untouched_and_offline() {
 
 #[test]
 fn a_new_python_node_builds_and_passes_its_test_untouched() {
-    the_documented_path_works("python");
+    let (_folder, node) = the_documented_path_works("python");
+    the_documented_tremolo_works(&node, "python");
 }
 
 #[test]
 fn a_new_javascript_node_builds_and_passes_its_test_untouched() {
-    the_documented_path_works("js");
+    let (_folder, node) = the_documented_path_works("js");
+    the_documented_tremolo_works(&node, "js");
 }
 
 #[test]
 fn a_new_c_node_builds_and_passes_its_test_untouched() {
-    the_documented_path_works("c");
+    let (_folder, node) = the_documented_path_works("c");
+    the_documented_tremolo_works(&node, "c");
 }
 
 #[test]
@@ -222,6 +259,34 @@ fn run_takes_params_and_ports_and_names_the_nearest_when_they_are_wrong() {
     assert_eq!(names(folder.path()), ["in.wav", "out.wav"]);
     let told = refused(folder.path(), 2, &["node", "run", "in.wav", "-i", "in.wav"]);
     assert!(told.contains("not a WebAssembly component"), "{told}");
+}
+
+#[test]
+fn verbs_work_on_the_current_folder_and_say_what_another_target_must_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("[node]\nname = \"gain\"\nlanguage = \"c\"\ncomponent = {:?}\n", guest("gain.wasm"));
+    fs::write(folder.path().join("remotemedia-node.toml"), file).unwrap();
+    write_tone(&folder.path().join("in.wav"), 1.0);
+    assert!(ok(folder.path(), &["node", "inspect"]).stdout.contains("gain_db"));
+    ok(folder.path(), &["node", "run", "-i", "in.wav", "-o", "out.wav"]);
+    ok(folder.path(), &["node", "bench", "--seconds", "0.1"]);
+    ok(folder.path(), &["node", "conform", "--quick", "--only", "description"]);
+    ok(folder.path(), &["node", "pack", "-o", "gain.oci.tar"]);
+    assert_eq!(names(folder.path()), ["gain.oci.tar", "in.wav", "out.wav", "remotemedia-node.toml"]);
+    let told = call(folder.path(), &["node", "run", "-i", "in.wav"]).stderr;
+    assert!(told.contains("not written; -o FILE.wav keeps it"), "{told}");
+    for verb in ["run", "inspect", "bench", "conform"] {
+        let told = refused(folder.path(), 2, &["node", verb, "none.wasm"]);
+        assert!(told.contains("`none.wasm`") && told.contains("or a node's folder"), "{told}");
+        let told = refused(Path::new("/"), 2, &["node", verb]);
+        assert!(told.contains("`.` is no node's folder"), "{told}");
+    }
+    let told = refused(folder.path(), 2, &["node", "conform", "in.wav"]);
+    assert!(told.contains("in.wav is not a WebAssembly component"), "{told}");
+    for verb in ["run", "bench"] {
+        let told = refused(folder.path(), 2, &["node", verb, "--param", "gain_db=loud"]);
+        assert!(told.contains("cannot run like that:\n  params.gain_db: it must be a number"), "{told}");
+    }
 }
 
 #[test]

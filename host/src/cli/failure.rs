@@ -100,6 +100,11 @@ impl Failure {
         Self::new(EXIT_USAGE, "manifest", message).with_details(json!({"errors": errors.0}))
     }
 
+    /// A component does not run with these params.
+    pub fn params(message: impl Into<String>, errors: &ManifestErrors) -> Self {
+        Self::new(EXIT_USAGE, "params", message).with_details(json!({"errors": errors.0}))
+    }
+
     /// Adds fields to the error object.
     pub fn with_details(mut self, details: Value) -> Self {
         self.details = details;

@@ -10,7 +10,6 @@ mod speech;
 
 use std::time::Instant;
 
-use remotemedia_core::Manifest;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use remotemedia_host::Host;
 use remotemedia_host::report::Waveform;
@@ -31,19 +30,14 @@ pub use sets::suggestion;
 pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     let mut manifest = host.load_manifest(&args.manifest)?;
     sets::apply(&mut manifest, &args.sets)?;
-    run_manifest(host, &manifest, &args.manifest.display().to_string(), &args.options, as_json)
+    let name = args.manifest.display().to_string();
+    let plan = host.plan(&manifest).map_err(|errors| Failure::plan(&name, &errors))?;
+    run_plan(host, &plan, &args.options, as_json)
 }
 
-/// Runs a manifest that is called `name` in messages.
-pub fn run_manifest(
-    host: &Host,
-    manifest: &Manifest,
-    name: &str,
-    options: &RunOptions,
-    as_json: bool,
-) -> Result<(), Failure> {
+/// Runs what was planned.
+pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -> Result<(), Failure> {
     let truth = options.truth.as_deref().map(speech::read_truth).transpose()?;
-    let plan = host.plan(manifest).map_err(|errors| Failure::plan(name, &errors))?;
     if !as_json {
         for notice in plan.notices() {
             eprintln!("note: {notice}");
@@ -51,15 +45,15 @@ pub fn run_manifest(
     }
     let interrupt = interrupt::watch()?;
     // Everything that can be wrong with the files is found before a node is made.
-    let inputs = Inputs::open(&plan, &options.inputs, options.chunk_ms)?;
-    let outlets = Outlets::resolve(host, &plan, &options.outputs)?;
+    let inputs = Inputs::open(plan, &options.inputs, options.chunk_ms)?;
+    let outlets = Outlets::resolve(host, plan, &options.outputs)?;
     if as_json && outlets.use_stdout() {
         return Err(Failure::usage(
             "`-o -` and --json both write to standard output; give the output a file name",
         ));
     }
     let tables = options.report.is_some() || truth.is_some();
-    let results = Results::new(host, &plan, as_json || tables, !as_json && !tables);
+    let results = Results::new(host, plan, as_json || tables, !as_json && !tables);
     let mut job = Job {
         waveform: options.report.is_some().then(Waveform::default),
         progress: Progress::new(inputs.total_seconds(), as_json),
@@ -68,8 +62,8 @@ pub fn run_manifest(
         results,
         began: Instant::now(),
     };
-    let metrics = job.execute(host, &plan, &interrupt)?;
-    job.finish(options, &plan, &metrics, truth.as_deref(), as_json)
+    let metrics = job.execute(host, plan, &interrupt)?;
+    job.finish(options, plan, &metrics, truth.as_deref(), as_json)
 }
 
 /// One run with everything it reads and writes.

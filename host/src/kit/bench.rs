@@ -8,7 +8,7 @@ use remotemedia_core::{AudioBuffer, Outputs, Packet, PayloadKind, Port, RuntimeK
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{KitError, single_node};
+use super::{KitError, single_plan};
 use crate::Host;
 
 /// Blocks whose time does not count: caches and branch predictors learn.
@@ -69,8 +69,7 @@ pub fn bench(
     params: Map<String, Value>,
     options: BenchOptions,
 ) -> Result<BenchReport, KitError> {
-    let manifest = single_node(host, component, params)?;
-    let plan = host.plan(&manifest).map_err(|errors| KitError::Plan { file: component.into(), errors })?;
+    let plan = single_plan(host, component, params)?;
     let Some(planned) = plan.graph().nodes().first() else { return Err(no_audio(component)) };
     let ports = audio_ports(&planned.descriptor.inputs).ok_or_else(|| no_audio(component))?;
     let outputs = planned.descriptor.outputs.len();

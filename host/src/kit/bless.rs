@@ -29,10 +29,7 @@ pub fn bless_case(host: &Host, component: &Path, folder: &Path) -> Result<Blesse
     let case = Case::open(host, component, folder)?;
     let outcome = agreed(host, &case)?;
     if outcome.iter().all(Option::is_none) {
-        return Err(KitError::Usage(format!(
-            "case `{}`: nothing came out, so there is nothing to expect",
-            case.name
-        )));
+        return Err(KitError::Usage("nothing came out, so there is nothing to expect".into()));
     }
     let expected = files(&case.folder, "expected", &case.outputs)?;
     let mut blessed = Blessed::default();
@@ -91,9 +88,9 @@ fn must_agree(
         };
         compared.map_err(|difference| {
             KitError::Usage(format!(
-                "case `{}`: the output `{}` depends on how the stream is cut, so nothing was written. Cut into {cut} \
-                 instead of {first_cut}: {difference}",
-                case.name, port.name
+                "the output `{}` depends on how the stream is cut, so nothing was written. Cut into {cut} instead of \
+                 {first_cut}: {difference}",
+                port.name
             ))
         })?;
     }

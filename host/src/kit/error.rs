@@ -47,7 +47,7 @@ pub enum KitError {
     #[error(transparent)]
     Node(#[from] NodeError),
     /// The node's params, most often.
-    #[error("`{}` cannot run like that:\n{errors}", file.display())]
+    #[error("`{}` cannot run like that:\n  {}", file.display(), errors.to_string().replace('\n', "\n  "))]
     Plan {
         /// The component.
         file: PathBuf,

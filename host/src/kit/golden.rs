@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::compare::compare;
 use super::replay::{Outcome, replay};
 use super::stream::{Cut, Stream};
-use super::{KitError, single_node};
+use super::{KitError, single_plan};
 use crate::Host;
 
 /// The folder in a node's folder that holds its cases.
@@ -159,9 +159,7 @@ impl Case {
         if tolerance_db.is_nan() {
             return Err(wrong("`tolerance_db` is not a number".into()));
         }
-        let manifest = single_node(host, component, text.params)?;
-        let plan =
-            host.plan(&manifest).map_err(|errors| KitError::Plan { file: component.into(), errors })?;
+        let plan = single_plan(host, component, text.params)?;
         let (inputs, outputs) = match plan.graph().nodes().first() {
             Some(node) => (node.descriptor.inputs.clone(), node.descriptor.outputs.clone()),
             None => (Vec::new(), Vec::new()),
@@ -188,9 +186,9 @@ impl Case {
         let expected = streams(&self.folder, "expected", &self.outputs)?;
         if expected.is_empty() {
             return Err(KitError::Usage(format!(
-                "case `{}` expects nothing: `remotemedia node test --bless` writes what comes out today as \
+                "`{}` holds nothing that is expected: `remotemedia node test --bless` writes what comes out today as \
                  `expected.wav` or `expected.jsonl`; listen to it or read it before you commit it",
-                self.name
+                self.folder.display()
             )));
         }
         Ok(expected)

@@ -25,4 +25,4 @@ pub use error::KitError;
 pub use golden::{CaseReport, Check, case_name, cases, cases_called, run_case};
 pub use new::create;
 pub use project::{Language, Project};
-pub use single::{params_of, single_node};
+pub use single::{params_of, single_plan};

@@ -2,18 +2,37 @@
 
 use std::path::Path;
 
+use remotemedia_core::ManifestErrors;
+
 use remotemedia_core::manifest::{Manifest, Metadata, Version};
 use remotemedia_core::{NodeManifest, RuntimeHint};
+use remotemedia_engine::Plan;
 use serde_json::{Map, Value};
 
 use super::KitError;
 use crate::Host;
 
-/// The manifest of a pipeline that is `component` and nothing else. The node's id is its type.
+/// The plan of a pipeline that is `component` and nothing else. The node's id is its type.
 ///
 /// # Errors
-/// When the file is no node that this host takes.
-pub fn single_node(host: &Host, component: &Path, params: Map<String, Value>) -> Result<Manifest, KitError> {
+/// When the file is no node that this host takes, or the params are not the node's.
+pub fn single_plan(host: &Host, component: &Path, params: Map<String, Value>) -> Result<Plan, KitError> {
+    let manifest = manifest(host, component, params)?;
+    host.plan(&manifest)
+        .map_err(|errors| KitError::Plan { file: component.into(), errors: of_the_node(errors) })
+}
+
+/// The faults without the way to them through a manifest that nobody wrote.
+fn of_the_node(mut errors: ManifestErrors) -> ManifestErrors {
+    for error in &mut errors.0 {
+        if let Some(path) = error.path.strip_prefix("$.nodes[0].") {
+            error.path = path.to_owned();
+        }
+    }
+    errors
+}
+
+fn manifest(host: &Host, component: &Path, params: Map<String, Value>) -> Result<Manifest, KitError> {
     let descriptor = host.describe_component(component)?;
     let mut node = NodeManifest::new(&*descriptor.node_type, &*descriptor.node_type);
     node.params = params;

@@ -134,15 +134,16 @@ const RUN_HELP: &str = "\
 Inputs and outputs are those of `remotemedia run`; what stands before the `=` is a port of the node.
 
 Examples:
+  remotemedia node run -i in.wav -o out.wav --param gain_db=-6     # in the node's folder
   remotemedia node run gain.wasm -i in.wav -o out.wav --param gain_db=-6
   remotemedia node run ducker.wasm -i programme=music.wav -i sidechain=voice.wav -o ducked.wav
   remotemedia node run tone-detector.wasm -i in.wav -o events=events.jsonl";
 
 #[derive(Debug, Args)]
 pub struct NodeRunArgs {
-    /// The component.
-    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
+    /// A component, or a node's folder.
+    #[arg(value_name = "FILE.wasm|DIR", default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub target: PathBuf,
     /// A file for an input port, by default the first. Several files for one port follow each other.
     #[arg(short, long = "input", value_name = "[PORT=]FILE", value_hint = ValueHint::FilePath)]
     pub inputs: Vec<String>,
@@ -165,9 +166,9 @@ pub struct NodeRunArgs {
 
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The file.
-    #[arg(value_name = "FILE.wasm", value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
+    /// The file, or a node's folder.
+    #[arg(value_name = "FILE.wasm|DIR", default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub target: PathBuf,
     /// A public key, or a file that holds one, whose signature counts; may be given several times. By default, the
     /// policy's trusted keys.
     #[arg(long = "key", value_name = "KEY|FILE.pub")]
@@ -207,7 +208,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 pub struct PackArgs {
     /// A node's folder, which must have been built, or a component.
-    #[arg(value_name = "DIR|FILE.wasm", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "DIR|FILE.wasm", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub source: PathBuf,
     /// Where to; by default NODE_TYPE-VERSION.oci.tar.
     #[arg(short, long, value_name = "FILE.oci.tar", value_hint = ValueHint::FilePath)]

@@ -1,21 +1,16 @@
 //! `node bench`: what a block costs, as a table.
 
-use std::path::PathBuf;
-
 use remotemedia_host::Host;
-use remotemedia_host::kit::{self, BenchOptions, BenchReport, Project};
+use remotemedia_host::kit::{self, BenchOptions, BenchReport};
 use serde_json::{Value, json};
 
 use super::args::BenchArgs;
+use super::component;
 use crate::cli::console;
 use crate::cli::failure::Failure;
 
 pub fn bench(host: &Host, args: &BenchArgs, as_json: bool) -> Result<(), Failure> {
-    let component: PathBuf = if args.target.is_dir() {
-        Project::open(&args.target)?.built_component()?.into()
-    } else {
-        args.target.clone()
-    };
+    let component = component(&args.target)?;
     let options = BenchOptions {
         sample_rate_hz: args.rate,
         channels: args.channels,

@@ -1,21 +1,23 @@
 //! `node conform`: runs the conformance checks on one node and prints what was seen.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::{Args, ValueHint};
 use remotemedia_core::{NodeManifest, RuntimeKind};
 use remotemedia_host::Host;
 use remotemedia_host::conform::{CHECKS, Declared, Options, Verdict, conform};
+use remotemedia_host::kit::Project;
 use serde_json::{Map, Value};
 
+use super::component;
 use crate::cli::console;
 use crate::cli::failure::Failure;
 
 /// What `node conform` is asked for.
 #[derive(Debug, Args)]
 pub struct ConformArgs {
-    /// A `.wasm` file, a native type, or `module:Class` (found from the current folder).
-    #[arg(value_name = "FILE.wasm|TYPE|MODULE:CLASS", value_hint = ValueHint::FilePath)]
+    /// A `.wasm` file, a node's folder, a native type, or `module:Class` (found from the current folder).
+    #[arg(value_name = "FILE.wasm|DIR|TYPE|MODULE:CLASS", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub node: String,
     /// The params of the nodes that are checked; by default made up from what the schema requires.
     #[arg(long, value_name = "JSON")]
@@ -61,10 +63,13 @@ pub fn conform_node(host: &Host, args: &ConformArgs, as_json: bool) -> Result<()
     Err(Failure::nonconforming(format!("`{}` does not keep: {}", report.node_type, names.join(", "))))
 }
 
-/// What to run, and on which runtime: as `nodes describe` reads names.
+/// What to run, and on which runtime: as `nodes describe` reads names, and what is there as a file is meant as one.
 fn subject(host: &Host, name: &str) -> Result<(RuntimeKind, NodeManifest), Failure> {
-    let file = PathBuf::from(name);
-    if file.extension().is_some_and(|extension| extension == "wasm") {
+    let file = Path::new(name);
+    let is_wasm = file.extension().is_some_and(|extension| extension == "wasm");
+    // A folder may be called as a native type is.
+    if is_wasm || file.is_file() || name == "." || Project::open(file).is_ok() {
+        let file = component(file)?;
         let mut node = NodeManifest::new("node", host.describe_component(&file)?.node_type);
         node.component = Some(file.into());
         return Ok((RuntimeKind::Wasm, node));

@@ -8,6 +8,7 @@ use remotemedia_host::{BinaryKind, Host, Inspection, Offer};
 use serde_json::{Value, json};
 
 use super::args::InspectArgs;
+use super::component;
 use super::signatures::Signatures;
 use super::verify::trusted;
 use crate::cli::console;
@@ -15,20 +16,18 @@ use crate::cli::failure::Failure;
 use crate::cli::nodes;
 
 pub fn inspect(host: &Host, args: &InspectArgs, as_json: bool) -> Result<(), Failure> {
-    let shown = args.file.display();
-    let inspection = host.inspect_component(&args.file).map_err(|error| {
-        Failure::usage(format!(
-            "cannot read `{shown}`: {error}. Name the .wasm file that the build of a node made"
-        ))
-    })?;
-    let signatures = Signatures::of(&args.file, trusted(host, &args.keys)?);
-    let described = host.describe_component(&args.file);
+    let file = component(&args.target)?;
+    let inspection = host
+        .inspect_component(&file)
+        .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let signatures = Signatures::of(&file, trusted(host, &args.keys)?);
+    let described = host.describe_component(&file);
     let text = if as_json {
-        let mut found = to_json(&args.file, &inspection, &described);
+        let mut found = to_json(&file, &inspection, &described);
         found["signatures"] = signatures.map_or(Value::Null, |signatures| signatures.to_json());
         format!("{found}\n")
     } else {
-        to_text(&args.file, &inspection, signatures.as_ref(), &described)
+        to_text(&file, &inspection, signatures.as_ref(), &described)
     };
     console::write(&text)?;
     match described {

@@ -16,8 +16,11 @@ mod signatures;
 mod test;
 mod verify;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use remotemedia_host::Host;
-use remotemedia_host::kit::KitError;
+use remotemedia_host::kit::{KitError, Project};
 use remotemedia_host::package::PackageError;
 use remotemedia_host::trust::{KeyFailure, SignFailure};
 
@@ -43,12 +46,26 @@ pub fn node(host: &Host, command: &NodeCommand, as_json: bool) -> Result<(), Fai
     }
 }
 
+/// The component that `target` names: a file, or what was built in a node's folder.
+fn component(target: &Path) -> Result<PathBuf, Failure> {
+    if target.is_dir() {
+        return Ok(Project::open(target)?.built_component()?.to_owned());
+    }
+    match fs::metadata(target) {
+        Ok(_) => Ok(target.to_owned()),
+        Err(error) => Err(Failure::usage(format!(
+            "cannot read `{}`: {error}. Name the .wasm file that the build of a node made, or a node's folder",
+            target.display()
+        ))),
+    }
+}
+
 impl From<KitError> for Failure {
     fn from(error: KitError) -> Self {
         match error {
             KitError::Node(error) => error.into(),
             KitError::Media(error) => Self::unreadable(&error),
-            KitError::Plan { file, errors } => Self::plan(&file.display().to_string(), &errors),
+            KitError::Plan { ref errors, .. } => Self::params(error.to_string(), errors),
             KitError::ToolMissing { .. } | KitError::CommandFailed { .. } | KitError::Io { .. } => {
                 Self::node_check(error.to_string())
             }

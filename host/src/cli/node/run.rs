@@ -7,13 +7,15 @@ use remotemedia_host::Host;
 use remotemedia_host::kit;
 
 use super::args::NodeRunArgs;
+use super::component;
 use crate::cli::args::RunOptions;
 use crate::cli::failure::Failure;
-use crate::cli::run::{named, run_manifest, suggestion};
+use crate::cli::run::{named, run_plan, suggestion};
 
 pub fn run(host: &Host, args: &NodeRunArgs, as_json: bool) -> Result<(), Failure> {
-    let manifest = kit::single_node(host, &args.file, kit::params_of(&args.params)?)?;
-    let descriptor = host.describe_component(&args.file)?;
+    let plan = kit::single_plan(host, &component(&args.target)?, kit::params_of(&args.params)?)?;
+    let Some(node) = plan.graph().nodes().first() else { return Ok(()) };
+    let descriptor = &node.descriptor;
     // `PORT=FILE` of the one node is `NODE.PORT=FILE` of its pipeline.
     let of_node = |option, specs: &[String], ports: &[PortSpec]| -> Result<Vec<String>, Failure> {
         specs.iter().map(|spec| of_node(&descriptor.node_type, option, spec, ports)).collect()
@@ -25,7 +27,7 @@ pub fn run(host: &Host, args: &NodeRunArgs, as_json: bool) -> Result<(), Failure
         metrics: args.metrics.clone(),
         ..RunOptions::default()
     };
-    run_manifest(host, &manifest, &args.file.display().to_string(), &options, as_json)
+    run_plan(host, &plan, &options, as_json)
 }
 
 fn of_node(id: &str, option: &str, spec: &str, ports: &[PortSpec]) -> Result<String, Failure> {

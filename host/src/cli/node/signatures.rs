@@ -50,7 +50,7 @@ impl Signatures {
     pub fn lines(&self) -> Vec<String> {
         match &self.found {
             Err(reason) => vec![format!("the file {reason}")],
-            Ok(found) if found.is_empty() => vec!["none: unsigned".into()],
+            Ok(found) if found.is_empty() => vec!["unsigned".into()],
             Ok(found) => found.iter().map(|one| format!("{}: {}", one.key, self.words(one))).collect(),
         }
     }

@@ -66,7 +66,7 @@ fn bless(
                 done.written.extend(blessed.written);
                 done.removed.extend(blessed.removed);
             }
-            Err(error) => failures.push(error.to_string()),
+            Err(error) => failures.push(format!("{}: {error}", kit::case_name(folder))),
         }
     }
     let status = if failures.is_empty() { "ok" } else { "failed" };
@@ -86,7 +86,9 @@ fn told(done: &Blessed, kept: &[String]) -> String {
     let written = done.written.iter().map(|path| format!("wrote {}\n", path.display()));
     let mut text: String = kept.chain(removed).chain(written).collect();
     if !done.written.is_empty() {
-        text.push_str("Listen to what was written or read it before you commit it: from now on it is right.\n");
+        text.push_str(
+            "Listen to what was written or read it before you commit it: from now on it is right.\n",
+        );
     }
     text
 }

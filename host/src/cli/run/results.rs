@@ -122,6 +122,7 @@ impl Results {
                 let seconds = *frames as f64 / f64::from(spec.sample_rate_hz);
                 let place = match outlets.path_of(index, *port) {
                     Some(path) => format!("→ {}", path.display()),
+                    None if self.nodes.len() == 1 => "not written; -o FILE.wav keeps it".into(),
                     None => format!("not written; -o {}=FILE.wav keeps it", node.id),
                 };
                 eprintln!("{}: {seconds:.3} s of audio ({spec}) {place}", node.id);

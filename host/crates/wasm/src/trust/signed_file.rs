@@ -243,7 +243,8 @@ mod tests {
         let reviewer = PrivateKey::generate().unwrap();
         sign_file(&case.file(), &case.author, false).unwrap();
         sign_file(&case.file(), &reviewer, true).unwrap();
-        let both = |is_of_this| [&case.author, &reviewer].map(|key| SignedBy { key: key.public(), is_of_this });
+        let both =
+            |is_of_this| [&case.author, &reviewer].map(|key| SignedBy { key: key.public(), is_of_this });
         assert_eq!(signatures_of(&case.file()).unwrap(), both(true));
         // Another custom section's content: still a component, but another one.
         let mut altered = fs::read(case.file()).unwrap();
