@@ -43,7 +43,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("docker-registry is missing: `make setup` installs it (Debian's docker-registry)");
+            .expect("docker-registry is missing: `make test` installs it (Debian's docker-registry)");
         let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
         let address = log
             .by_ref()
@@ -142,6 +142,10 @@ fn what_is_not_there_is_told_and_no_file_is_left() {
         assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
     }
     assert_eq!(names(folder.path()), [""; 0]);
+    let gain = gain();
+    let push =
+        remotemedia_in(folder.path(), &[], &["node", "push", "127.0.0.1:1/a:1", gain.to_str().unwrap()]);
+    assert!(push.code == 2 && push.stderr.contains("`remotemedia node pack "), "{}", push.stderr);
 }
 
 #[test]

@@ -265,7 +265,8 @@ fn a_private_key_is_private_never_shown_and_never_overwritten() {
     let secret = text.lines().nth(1).unwrap();
     assert_eq!(secret.len(), 44);
     assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret));
-    folder.refuses(&["node", "keygen", "author.key"], &["author.pub"]);
+    folder.refuses(&["node", "keygen", "author.key"], &["author.pub", "no key is ever overwritten"]);
+    folder.refuses(&["node", "sign", "gain.wasm", "--key", "author.pub"], &["author.pub is a public key"]);
     assert_eq!(fs::read_to_string(folder.path("author.key")).unwrap(), text);
     let mut command = command(&["node", "sign", "gain.wasm", "--key", "author.key"]);
     let done: Done =

@@ -1,7 +1,7 @@
 //! `node keygen`: a pair of keys in two new files.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use remotemedia_host::trust::{PrivateKey, PublicKey};
@@ -19,7 +19,13 @@ pub fn keygen(args: &KeygenArgs, as_json: bool) -> Result<(), Failure> {
     let key = PrivateKey::generate()
         .map_err(|error| Failure::output(format!("the system gives no randomness: {error}")))?;
     write_public(&public, key.public()).map_err(|error| {
-        Failure::usage(format!("the key file {} cannot be used: {error}", public.display()))
+        let shown = public.display();
+        Failure::usage(match error.kind() {
+            ErrorKind::AlreadyExists => {
+                format!("the key file {shown} is already there, and no key is ever overwritten: name another")
+            }
+            _ => format!("the key file {shown} cannot be written: {error}"),
+        })
     })?;
     if let Err(error) = key.write_new(private) {
         // One without the other is of no use.

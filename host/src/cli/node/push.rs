@@ -9,6 +9,12 @@ use crate::cli::console;
 use crate::cli::failure::Failure;
 
 pub fn push(host: &Host, args: &PushArgs, as_json: bool) -> Result<(), Failure> {
+    if args.file.extension().is_some_and(|extension| extension == "wasm") {
+        let file = args.file.display();
+        return Err(Failure::usage(format!(
+            "`{file}` is a component, and packages are pushed: make one with `remotemedia node pack {file}`"
+        )));
+    }
     let registry = registry(host, &args.reference, &args.registry)?;
     let package = Package::read(&args.file, u64::from(host.policy().compile.component_mb) << 20)?;
     let digest = registry.push(&package)?;
