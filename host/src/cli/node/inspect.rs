@@ -101,7 +101,10 @@ fn to_text(
         let needed = permissions(inspection);
         facts.row([
             "permissions".to_owned(),
-            if needed.is_empty() { "none".into() } else { needed.join(", ") },
+            match needed.is_empty() {
+                true => "none".into(),
+                false => format!("{} (for its imports, which are empty without)", needed.join(", ")),
+            },
         ]);
     }
     if !inspection.makers.is_empty() {
