@@ -114,25 +114,39 @@ super::cases! {
 
     /// The host would have to make the bytes before it could hand them over.
     fn a_terabyte_of_randomness_is_refused(host) {
-        let node = with_random(
-            "(call $random (i64.const 1099511627776) (i32.const 3000))",
-        );
-        Trial::hand_made(host, &node).ends(Operation::Process, ErrorKind::Trap, "exceeds limit 65536");
+        for (interface, function) in
+            [("random", "get-random-bytes"), ("insecure", "get-insecure-random-bytes")]
+        {
+            let node = with_random(
+                interface,
+                function,
+                "(call $random (i64.const 1099511627776) (i32.const 3000))",
+            );
+            Trial::hand_made(host, &node).ends(
+                Operation::Process,
+                ErrorKind::LimitExceeded,
+                "wanted 1099511627776 random bytes at once, and its limit is 65536 (limits.random_bytes)",
+            );
+        }
     }
 }
 
-/// A node that imports `get-random-bytes` and whose process does `body`.
-fn with_random(body: &str) -> HandMade {
+/// A node that imports that function of `wasi:random` and whose process does `body`.
+fn with_random(interface: &str, function: &str, body: &str) -> HandMade {
     HandMade::node()
         .adding(
             "IMPORTS",
-            r#"(import "wasi:random/random@0.2.0" (instance $random
-                 (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))"#,
+            &format!(
+                r#"(import "wasi:random/{interface}@0.2.0" (instance $random
+                     (export "{function}" (func (param "len" u64) (result (list u8))))))"#
+            ),
         )
         .replacing(
             "(core func $log (canon",
-            "(core func $bytes (canon lower (func $random \"get-random-bytes\") (memory $mem) (realloc $realloc)))
-             (core func $log (canon",
+            &format!(
+                "(core func $bytes (canon lower (func $random \"{function}\") (memory $mem) (realloc $realloc)))
+                 (core func $log (canon"
+            ),
         )
         .replacing(
             "(import \"host\" \"log\" (func $log (param i32 i32 i32)))",

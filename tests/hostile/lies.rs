@@ -20,6 +20,11 @@ super::cases! {
         lie(host, "huge_rate", "audio at 4294967295 Hz");
     }
 
+    /// What resamples it would make thousands of samples of each.
+    fn audio_at_one_hertz_is_refused(host) {
+        lie(host, "one_hertz", "audio at 1 Hz, below 1000 Hz (limits.lowest_sample_rate_hz)");
+    }
+
     fn audio_without_channels_is_refused(host) {
         lie(host, "zero_channels", "at least one channel");
     }

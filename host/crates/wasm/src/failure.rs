@@ -9,6 +9,11 @@ use crate::counters::Counters;
 use crate::guest::Guest;
 use crate::guest_log::printable;
 
+/// A limit that the guest met in a host call, in words that follow "the component".
+#[derive(Debug, thiserror::Error)]
+#[error("the component {0}")]
+pub(crate) struct LimitReached(pub String);
+
 /// Why a call into the guest did not return.
 pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, counters: &Counters) -> NodeError {
     let (kind, message) = classify(error, guest);
@@ -38,6 +43,9 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (ErrorKind, String) {
     }
     if let Some(refusal) = guest.meter.refusal() {
         return (ErrorKind::LimitExceeded, format!("the component {refusal}"));
+    }
+    if let Some(reached) = error.downcast_ref::<LimitReached>() {
+        return (ErrorKind::LimitExceeded, reached.to_string());
     }
     if trap == Some(&Trap::StackOverflow) {
         return (ErrorKind::LimitExceeded, "the component's calls nest too deeply for its stack".into());

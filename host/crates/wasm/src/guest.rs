@@ -7,6 +7,7 @@ use remotemedia_core::{ErrorKind, NodeError};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use crate::bounded_random::BoundedRandom;
 use crate::clocks::CoarseClock;
 use crate::counters::Counters;
 use crate::deadline::{Deadline, Terms};
@@ -24,6 +25,7 @@ pub(crate) struct Guest {
     pub log: GuestLog,
     pub counters: Arc<Counters>,
     pub deadline: Deadline,
+    random_bytes: u64,
 }
 
 impl Guest {
@@ -44,7 +46,6 @@ impl Guest {
         no_network::deny(&mut wasi)
             .stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
             .stderr(GuestOutput { channel: Channel::Stderr, log: log.clone() })
-            .max_random_size(limits.random_bytes)
             // Nodes have threads of their own to block, and files need no detour over others.
             .allow_blocking_current_thread(true)
             .envs(&granted.env);
@@ -63,7 +64,12 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let deadline = Deadline::new(terms);
-        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline })
+        let random_bytes = limits.random_bytes;
+        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, random_bytes })
+    }
+
+    pub fn bounded_random(&mut self) -> BoundedRandom<'_> {
+        BoundedRandom { random: self.wasi.random(), most_bytes: self.random_bytes }
     }
 }
 

@@ -5,6 +5,7 @@
 //! grants; every resource it uses has a limit in the operator's [`SandboxPolicy`](remotemedia_core::SandboxPolicy). It decides nothing about graphs, retries or which runtime a node gets.
 
 mod bindings;
+mod bounded_random;
 mod cache;
 mod cache_eviction;
 mod cache_key;

@@ -18,6 +18,7 @@ use wasmtime_wasi_io::bindings::wasi::io::{error as io_error, poll as io_poll};
 use wasmtime_wasi_io::poll::DynPollable;
 
 use crate::bindings;
+use crate::bounded_random::BoundedRandom;
 use crate::deadline::{Deadline, Moment, Verdict};
 use crate::guest::Guest;
 use crate::no_network;
@@ -37,8 +38,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     sync::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
-    random::random::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;
+    random::random::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;
+    random::insecure::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;
     random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;
     cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;

@@ -47,7 +47,7 @@ pub struct SandboxLimits {
     /// WASI resources alive at once: open files and directories, streams, timers.
     #[schemars(range(min = 8, max = 10_000))]
     pub resources: usize,
-    /// Random bytes in one call.
+    /// Random bytes that a guest gets at once.
     #[schemars(range(min = 1, max = 16_777_216))]
     pub random_bytes: u64,
     /// All payloads that one call returns together, in bytes.
