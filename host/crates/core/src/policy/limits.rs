@@ -29,7 +29,8 @@ pub struct SandboxLimits {
     /// the packet: the time that its audio plays.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub call_timeout_ms: Option<u64>,
-    /// Longest time of one call by the clock, waiting included, in milliseconds.
+    /// Longest time of one call by the clock, waiting included, in milliseconds. Not less than a busy machine may
+    /// keep a call from the processor: what a guest uses itself is limited by `call_timeout_ms`.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub wall_timeout_ms: u64,
     /// Longest time of instantiating, `describe` or `initialize`, in milliseconds.
@@ -110,7 +111,7 @@ impl Default for SandboxLimits {
             instances: 32,
             stack_bytes: 256 << 10,
             call_timeout_ms: None,
-            wall_timeout_ms: 5_000,
+            wall_timeout_ms: 30_000,
             start_timeout_ms: 5_000,
             deadline_tick_ms: 5,
             transfer_bytes: 16 << 20,
