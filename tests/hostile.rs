@@ -6,6 +6,7 @@ mod bad_files;
 mod boundary;
 mod canary;
 mod descriptor;
+mod disk;
 mod escape;
 mod granted;
 mod hand_made;
@@ -41,6 +42,7 @@ fn every_case() -> impl Iterator<Item = Case> {
         bad_files::CASES,
         boundary::CASES,
         descriptor::CASES,
+        disk::CASES,
         escape::CASES,
         granted::CASES,
         lies::CASES,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::trial::{Trial, host_with};
 
 /// A folder `open` with a file in it, and a secret beside it.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
     host: Host,
     writable: bool,
@@ -20,22 +20,27 @@ struct Place {
 
 impl Place {
     fn new(writable: bool) -> Self {
+        Self::under(SandboxPolicy::default(), writable)
+    }
+
+    /// The same under another policy.
+    pub fn under(mut policy: SandboxPolicy, writable: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("open")).unwrap();
         fs::write(folder.path().join("open/a.txt"), "hello").unwrap();
         fs::write(folder.path().join("secret.txt"), "secret").unwrap();
-        let mut policy = SandboxPolicy::default();
         let granted = if writable { &mut policy.grants.fs_write } else { &mut policy.grants.fs_read };
         granted.push(folder.path().join("open"));
         Self { host: host_with(policy), folder, writable }
     }
 
     /// The path of something in the folder, as host and guest call it.
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join("open").join(name).display().to_string()
     }
 
-    fn trial(&self, deed: &str, params: Value) -> Trial<'_> {
+    /// The deed, about to be done there.
+    pub fn trial(&self, deed: &str, params: Value) -> Trial<'_> {
         let open = vec![self.folder.path().join("open").display().to_string()];
         Trial::deed_with(&self.host, deed, params).changed(|attacker| {
             let mut permissions = Permissions::default();

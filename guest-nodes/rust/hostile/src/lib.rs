@@ -1,6 +1,7 @@
 //! The node `hostile`: misbehaves in the way its param `deed` names, so that tests can show what the host does then.
 //! Written on the raw bindings, because the SDK would not let it lie.
 
+mod hoard;
 mod lies;
 mod noise;
 mod reach;
@@ -10,7 +11,7 @@ use std::cell::RefCell;
 
 use remotemedia_node::bindings::exports::remotemedia::node::node::Guest;
 use remotemedia_node::bindings::remotemedia::node::types::{
-    Descriptor, ErrorKind, NodeError, Output, Packet, PayloadKind, Port,
+    Descriptor, ErrorKind, NodeError, Output, Packet, Payload, PayloadKind, Port,
 };
 use remotemedia_node::serde_json::{Value, from_str};
 
@@ -58,6 +59,7 @@ impl Guest for Hostile {
         }
         ruin::wreak(&deed, &packet)
             .or_else(|| noise::make(&deed, &packet))
+            .or_else(|| hoard::attempt(&deed))
             .or_else(|| reach::attempt(&deed))
             .or_else(|| lies::tell(&deed, &packet))
             .unwrap_or_else(|| {
@@ -82,6 +84,15 @@ impl Guest for Hostile {
 /// The text that a param holds; empty when it is not there.
 fn param(name: &str) -> String {
     PARAMS.with_borrow(|params| params[name].as_str().unwrap_or_default().to_owned())
+}
+
+/// What an attempt comes to: what it got, as JSON, or an error that begins with "in vain".
+fn told(result: std::io::Result<Value>) -> Result<Vec<Output>, NodeError> {
+    let payload = match result {
+        Ok(told) => Payload::Json(told.to_string()),
+        Err(reason) => return Err(error(ErrorKind::Internal, &format!("in vain: {reason}"))),
+    };
+    Ok(vec![Output { port: 0, packet: Packet { pts_ns: 0, payload } }])
 }
 
 fn error(kind: ErrorKind, message: &str) -> NodeError {

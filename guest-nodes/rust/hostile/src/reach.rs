@@ -5,10 +5,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use remotemedia_node::bindings::remotemedia::node::types::{ErrorKind, Output, Packet, Payload};
 use remotemedia_node::serde_json::{Value, json};
 
-use crate::{Outcome, error, param};
+use crate::{Outcome, param, told};
 
 /// Attempts that deed.
 pub fn attempt(deed: &str) -> Outcome {
@@ -21,9 +20,6 @@ pub fn attempt(deed: &str) -> Outcome {
         "symbolic_link" => symbolic_link(&to, &path).map(|()| json!("linked")),
         "rename" => fs::rename(path, to).map(|()| json!("renamed")),
         "remove" => fs::remove_file(path).map(|()| json!("removed")),
-        "make_folders" => make_folders(&path),
-        "fill_disk" => fill_disk(&path),
-        "hold_files" => hold_files(&path),
         "probe_process" => {
             Ok(json!({"vars": std::env::vars_os().count(), "args": std::env::args_os().count()}))
         }
@@ -33,44 +29,12 @@ pub fn attempt(deed: &str) -> Outcome {
         "probe_chance" => Ok(json!({"numbers": [chance(), chance()]})),
         _ => return None,
     };
-    Some(match result {
-        Ok(told) => Ok(vec![Output { port: 0, packet: telling(&told) }]),
-        Err(reason) => Err(error(ErrorKind::Internal, &format!("in vain: {reason}"))),
-    })
-}
-
-fn telling(value: &Value) -> Packet {
-    Packet { pts_ns: 0, payload: Payload::Json(value.to_string()) }
+    Some(told(result))
 }
 
 #[expect(deprecated, reason = "the other function for it is not stable")]
 fn symbolic_link(target: &str, link: &str) -> io::Result<()> {
     fs::soft_link(target, link)
-}
-
-/// Folders in folders, a thousand deep.
-fn make_folders(path: &str) -> io::Result<Value> {
-    let deep = format!("{path}{}", "/deeper".repeat(1_000));
-    fs::create_dir_all(deep).map(|()| json!("made"))
-}
-
-/// Writes 64 MiB, a megabyte at a time.
-fn fill_disk(path: &str) -> io::Result<Value> {
-    let mut file = fs::File::create(path)?;
-    let megabyte = vec![7; 1 << 20];
-    for _ in 0..64 {
-        io::Write::write_all(&mut file, &megabyte)?;
-    }
-    Ok(json!("filled"))
-}
-
-/// Opens one file again and again, and closes none.
-fn hold_files(path: &str) -> io::Result<Value> {
-    let mut held = Vec::new();
-    for _ in 0..100_000 {
-        held.push(fs::File::open(path)?);
-    }
-    Ok(json!({"held": held.len()}))
 }
 
 /// The smallest step of either clock that was seen in 20 ms, in nanoseconds, and the time of day in seconds.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use remotemedia_core::policy::{Clock, SandboxLimits};
 use remotemedia_core::{ErrorKind, NodeError};
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::bounded_random::BoundedRandom;
 use crate::clocks::CoarseClock;
 use crate::counters::Counters;
 use crate::deadline::{Deadline, Terms};
+use crate::files::{Disk, LimitedFiles};
 use crate::granted::{Granted, GrantedDir};
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
@@ -25,6 +27,7 @@ pub(crate) struct Guest {
     pub log: GuestLog,
     pub counters: Arc<Counters>,
     pub deadline: Deadline,
+    disk: Arc<Disk>,
     random_bytes: u64,
 }
 
@@ -38,6 +41,7 @@ impl Guest {
         limits: &SandboxLimits,
         granted: &Granted,
         meter: ResourceMeter,
+        disk: Arc<Disk>,
         counters: Arc<Counters>,
         terms: Terms,
     ) -> Result<Self, NodeError> {
@@ -65,7 +69,12 @@ impl Guest {
         table.set_max_capacity(limits.resources);
         let deadline = Deadline::new(terms);
         let random_bytes = limits.random_bytes;
-        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, random_bytes })
+        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, disk, random_bytes })
+    }
+
+    pub fn limited_files(&mut self) -> LimitedFiles<'_> {
+        let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
+        LimitedFiles { wasi, disk: &self.disk }
     }
 
     pub fn bounded_random(&mut self) -> BoundedRandom<'_> {

@@ -11,6 +11,7 @@ use crate::counters::Counters;
 use crate::deadline::{Moment, Verdict, Work};
 use crate::engine::SandboxEngine;
 use crate::failure::explain;
+use crate::files::Disk;
 use crate::granted::Granted;
 use crate::guest::Guest;
 use crate::limits::NodeLimits;
@@ -25,6 +26,7 @@ pub(crate) struct Sandbox {
     pub node_limits: NodeLimits,
     pub granted: Arc<Granted>,
     pub tenant: Arc<Tenant>,
+    pub disk: Arc<Disk>,
     pub counters: Arc<Counters>,
 }
 
@@ -69,10 +71,18 @@ impl Instance {
         node_id: &str,
         sandbox: Sandbox,
     ) -> Result<Self, NodeError> {
-        let Sandbox { policy, node_limits, granted, tenant, counters } = &sandbox;
+        let Sandbox { policy, node_limits, granted, tenant, disk, counters } = &sandbox;
         let limits = &policy.limits;
         let meter = ResourceMeter::new(limits, node_limits, tenant.seat()?);
-        let guest = Guest::new(node_id, limits, granted, meter, Arc::clone(counters), node_limits.terms)?;
+        let guest = Guest::new(
+            node_id,
+            limits,
+            granted,
+            meter,
+            Arc::clone(disk),
+            Arc::clone(counters),
+            node_limits.terms,
+        )?;
         let mut store = Store::new(&engine.engine, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(limits.transfer_bytes);

@@ -16,6 +16,7 @@ mod cpython_wasm;
 mod deadline;
 mod engine;
 mod failure;
+mod files;
 mod freed_memory;
 mod granted;
 mod guest;

@@ -20,6 +20,7 @@ use wasmtime_wasi_io::poll::DynPollable;
 use crate::bindings;
 use crate::bounded_random::BoundedRandom;
 use crate::deadline::{Deadline, Moment, Verdict};
+use crate::files::LimitedFiles;
 use crate::guest::Guest;
 use crate::no_network;
 
@@ -37,7 +38,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
-    sync::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    sync::filesystem::types::add_to_linker::<Guest, LimitedFiles<'static>>(l, Guest::limited_files)?;
     random::random::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;
     random::insecure::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;
     random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, |guest| guest.ctx().ctx.random())?;

@@ -17,13 +17,14 @@ use crate::cache::CompileCache;
 use crate::compile::Compiler;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
+use crate::files::Disk;
 use crate::granted::Granted;
 use crate::instance::Sandbox;
 use crate::limits::{NodeLimits, mebibytes};
 use crate::loaded::Loaded;
 use crate::loader::Loader;
 use crate::node::{MadeOf, WasmNode};
-use crate::tenant::Tenants;
+use crate::tenant::{Tenant, Tenants};
 use crate::trust::{self, Sha256};
 use crate::version::{WASMTIME_VERSION, assert_safe};
 use crate::watch::Watcher;
@@ -185,11 +186,16 @@ impl WasmRuntime {
 
     /// What a component runs in that is only asked what it is.
     fn describing(&self) -> Sandbox {
+        self.sandbox_of(self.tenants.get(None))
+    }
+
+    fn sandbox_of(&self, tenant: Arc<Tenant>) -> Sandbox {
         Sandbox {
             policy: Arc::clone(&self.policy),
             node_limits: NodeLimits::new(&self.policy),
             granted: Arc::new(Granted::nothing(&self.policy)),
-            tenant: self.tenants.get(None),
+            disk: Arc::new(Disk::new(&self.policy.limits, Arc::clone(&tenant))),
+            tenant,
             counters: Arc::clone(&self.counters),
         }
     }
@@ -203,8 +209,7 @@ impl WasmRuntime {
             (Ok(node_limits), Ok(granted)) => Ok(Sandbox {
                 node_limits,
                 granted: Arc::new(granted),
-                tenant: self.tenants.get(node.tenant.as_deref()),
-                ..self.describing()
+                ..self.sandbox_of(self.tenants.get(node.tenant.as_deref()))
             }),
             (limits, granted) => {
                 let faults = limits.err().into_iter().chain(granted.err());

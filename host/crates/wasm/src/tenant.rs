@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use remotemedia_core::policy::SandboxPolicy;
 use remotemedia_core::{ErrorKind, NodeError};
 
+use crate::files::Quota;
 use crate::limits::mebibytes;
 
 /// Everybody who runs nodes in this runtime.
@@ -15,10 +16,10 @@ use crate::limits::mebibytes;
 pub(crate) struct Tenants {
     policy: Arc<SandboxPolicy>,
     running: Arc<AtomicU32>,
-    by_name: Mutex<HashMap<Box<str>, Weak<Tenant>>>,
+    by_name: Mutex<HashMap<Box<str>, Arc<Tenant>>>,
 }
 
-/// One of them. It is forgotten when its last node ended.
+/// One of them. It is forgotten when its last node ended, unless they wrote files.
 #[derive(Debug)]
 pub(crate) struct Tenant {
     name: Box<str>,
@@ -26,6 +27,8 @@ pub(crate) struct Tenant {
     most_nodes: u32,
     memory_bytes: AtomicUsize,
     most_memory_bytes: usize,
+    /// What its nodes wrote, also those that have ended.
+    pub disk: Quota,
     /// Of all tenants.
     all_running: Arc<AtomicU32>,
     most_running: u32,
@@ -47,20 +50,22 @@ impl Tenants {
     pub fn get(&self, name: Option<&str>) -> Arc<Tenant> {
         let name = name.unwrap_or_default();
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tenant) = by_name.get(name).and_then(Weak::upgrade) {
-            return tenant;
+        if let Some(tenant) = by_name.get(name) {
+            return Arc::clone(tenant);
         }
-        by_name.retain(|_, tenant| tenant.strong_count() > 0);
+        // Nobody else can take hold of one that only this map holds.
+        by_name.retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.disk.is_whole());
         let tenant = Arc::new(Tenant {
             name: name.into(),
             nodes: AtomicU32::new(0),
             most_nodes: self.policy.tenant.running_nodes,
             memory_bytes: AtomicUsize::new(0),
             most_memory_bytes: mebibytes(self.policy.tenant.memory_mb.into()),
+            disk: Quota::of_tenant(&self.policy.tenant),
             all_running: Arc::clone(&self.running),
             most_running: self.policy.limits.running_nodes,
         });
-        by_name.insert(name.into(), Arc::downgrade(&tenant));
+        by_name.insert(name.into(), Arc::clone(&tenant));
         tenant
     }
 }

@@ -4,10 +4,10 @@ use std::fs;
 
 use remotemedia_core::manifest::Permissions;
 use remotemedia_core::policy::{Clock, Random, SandboxPolicy};
-use remotemedia_core::{ErrorKind, Runtime};
+use remotemedia_core::{ErrorKind, Packet, Runtime};
 
-use crate::fixture::error_of;
-use crate::probing::{probe, runtime, said, started};
+use crate::fixture::{error_of, process};
+use crate::probing::{answer, probe, runtime, said, started};
 
 fn reading(dir: &str) -> Permissions {
     Permissions { fs_read: vec![dir.into()], ..Permissions::default() }
@@ -55,6 +55,45 @@ fn with_both_keys_a_directory_is_written() {
     assert_eq!(fs::read_to_string(folder.path().join("out/a.txt")).unwrap(), "hello");
     assert!(said(&mut *node, "write a.txt x").starts_with("error"));
     assert!(!folder.path().join("a.txt").exists());
+}
+
+#[test]
+fn only_what_was_not_there_before_counts_as_created() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("there.txt"), "old").unwrap();
+    let mut policy = SandboxPolicy::default();
+    policy.grants.fs_write = vec![folder.path().into()];
+    policy.limits.created_files = 2;
+    let mut node = started(&runtime(policy), &probe(folder.path(), writing(".")));
+    for file in ["there.txt", "one.txt", "one.txt", "two.txt", "there.txt", "two.txt"] {
+        assert_eq!(said(&mut *node, &format!("write ./{file} new")), "written");
+        assert_eq!(said(&mut *node, &format!("read ./{file}")), "new");
+    }
+    assert!(said(&mut *node, "write . x").starts_with("error"), "a folder is no file");
+    let error = error_of(answer(&mut *node, "write ./three.txt new"));
+    assert_eq!(error.kind, ErrorKind::LimitExceeded, "{error}");
+    assert!(error.message.contains("it may create 2 (limits.created_files)"), "{error}");
+    assert!(!folder.path().join("three.txt").exists());
+}
+
+#[test]
+fn a_node_made_anew_has_written_what_it_wrote_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut policy = SandboxPolicy::default();
+    policy.grants.fs_write = vec![folder.path().into()];
+    policy.limits.created_files = 2;
+    policy.restart.attempts = 2;
+    let runtime = runtime(policy);
+    let mut node = started(&runtime, &probe(folder.path(), writing(".")));
+    for file in ["one", "two"] {
+        assert_eq!(said(&mut *node, &format!("write ./{file} x")), "written");
+    }
+    for restarts in 1..=2 {
+        let lost = process(&mut *node, Packet::new(0, "write ./three x")).unwrap();
+        assert_eq!((lost.len(), runtime.counts().restarts), (0, restarts));
+    }
+    assert_eq!(error_of(answer(&mut *node, "write ./three x")).kind, ErrorKind::LimitExceeded);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -159,7 +198,7 @@ fn open_files_are_counted_and_limited() {
     let runtime = runtime(policy);
     let mut node = started(&runtime, &probe(folder.path(), reading(".")));
     assert_eq!(said(&mut *node, "open ./a.txt 10"), "10 open");
-    let error = error_of(crate::probing::answer(&mut *node, "open ./a.txt 100"));
+    let error = error_of(answer(&mut *node, "open ./a.txt 100"));
     assert_eq!(error.kind, ErrorKind::LimitExceeded, "{error}");
     assert!(error.message.contains("limits.resources"), "{error}");
 }

@@ -48,6 +48,12 @@ pub struct SandboxLimits {
     /// WASI resources alive at once: open files and directories, streams, timers.
     #[schemars(range(min = 8, max = 10_000))]
     pub resources: usize,
+    /// What a node may write to files, in MiB, counted until it ends and again for what it writes over.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub written_mb: u32,
+    /// Files, directories and links that a node may create until it ends.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub created_files: u32,
     /// Random bytes that a guest gets at once.
     #[schemars(range(min = 1, max = 16_777_216))]
     pub random_bytes: u64,
@@ -117,6 +123,8 @@ impl Default for SandboxLimits {
             transfer_bytes: 16 << 20,
             handles: 256,
             resources: 128,
+            written_mb: 256,
+            created_files: 1_000,
             random_bytes: 64 << 10,
             returned_bytes: 16 << 20,
             text_bytes: 1 << 20,
