@@ -2,11 +2,13 @@
 //! error names the one that is missing. What is not in here, a guest does not see.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use remotemedia_core::manifest::Permissions;
 use remotemedia_core::policy::{Clock, Random, SandboxPolicy};
 use remotemedia_core::{ManifestError, NodeManifest};
+
+use crate::host_dirs::{Location, Roots};
 
 /// Everything outside its store that a guest may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +24,7 @@ pub(crate) struct Granted {
 /// A directory of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrantedDir {
-    /// Where it is, without symbolic links.
-    pub host: PathBuf,
+    pub location: Location,
     /// What the guest calls it: the manifest's own word.
     pub guest: String,
     pub writable: bool,
@@ -104,28 +105,26 @@ impl Granted {
         policy: &SandboxPolicy,
         faults: &mut Vec<ManifestError>,
     ) {
-        let grants = &policy.grants;
-        // Who may write a directory may read it too.
-        let readable = || real_dirs(grants.fs_read.iter().chain(&grants.fs_write));
-        let writable = || real_dirs(grants.fs_write.iter());
-        for (key, asked, allowed, is_writable) in [
-            ("fs.write", &asked.fs_write, (!asked.fs_write.is_empty()).then(writable), true),
-            ("fs.read", &asked.fs_read, (!asked.fs_read.is_empty()).then(readable), false),
-        ] {
-            let allowed = allowed.unwrap_or_default();
+        if asked.fs_read.is_empty() && asked.fs_write.is_empty() {
+            return;
+        }
+        let roots = Roots::new(&policy.grants);
+        for (key, asked, to_write) in
+            [("fs.write", &asked.fs_write, true), ("fs.read", &asked.fs_read, false)]
+        {
             for (index, guest) in asked.iter().enumerate() {
                 let path = || format!("permissions[\"{key}\"][{index}]");
-                match real_dir(node, guest) {
+                match locate(node, guest, &roots, to_write) {
                     Err(reason) => {
                         let what = format!("the manifest asks for {key} `{guest}`, {reason}");
                         faults.push(ManifestError::new(path(), what));
                     }
-                    Ok(host) if allowed.iter().any(|dir| host.starts_with(dir)) => {
+                    Ok(Some(location)) => {
                         if self.dirs.iter().all(|dir| dir.guest != *guest) {
-                            self.dirs.push(GrantedDir { host, guest: guest.clone(), writable: is_writable });
+                            self.dirs.push(GrantedDir { location, guest: guest.clone(), writable: to_write });
                         }
                     }
-                    Ok(_) => {
+                    Ok(None) => {
                         let grants = format!("grants.\"{key}\"");
                         let what = format!("{key} `{guest}`");
                         faults.push(missing(path(), &what, "no such directory", &grants, policy));
@@ -146,27 +145,20 @@ fn missing(path: String, what: &str, instead: &str, key: &str, policy: &SandboxP
     .suggest(format!("the operator can change `{key}` in {place}"))
 }
 
-/// The granted directories that are there. One that is not grants nothing.
-fn real_dirs<'a>(dirs: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
-    dirs.filter(|dir| dir.is_absolute()).filter_map(|dir| dir.canonicalize().ok()).collect()
-}
-
-/// The directory that the manifest means, with all symbolic links followed, so that none leads out of what is
-/// granted.
-fn real_dir(node: &NodeManifest, asked: &str) -> Result<PathBuf, String> {
+/// The directory that the manifest means, if it lies in a granted one.
+fn locate(
+    node: &NodeManifest,
+    asked: &str,
+    roots: &Roots,
+    to_write: bool,
+) -> Result<Option<Location>, String> {
     if asked.is_empty() || asked.contains('\0') {
         return Err("which is no directory: name one".into());
     }
     if Path::new(asked).components().any(|part| part == Component::ParentDir) {
         return Err("whose `..` is not allowed: write the directory without it".into());
     }
-    let real = node.base_dir.join(asked).canonicalize();
-    let real = real.map_err(|error| format!("which this host cannot open: {error}"))?;
-    if real.is_dir() {
-        Ok(real)
-    } else {
-        Err("which is not a directory: name the one that it lies in".into())
-    }
+    roots.locate(&node.base_dir.join(asked), to_write)
 }
 
 #[cfg(test)]
@@ -245,7 +237,8 @@ mod tests {
         let granted =
             Granted::new(&asking(inside.path(), reading("deep")), &policy, &BTreeMap::new()).unwrap();
         let host = inside.path().join("deep").canonicalize().unwrap();
-        assert_eq!(granted.dirs, [GrantedDir { host, guest: "deep".into(), writable: false }]);
+        assert_eq!((&*granted.dirs[0].guest, granted.dirs[0].writable), ("deep", false));
+        assert_eq!(granted.dirs[0].location.to_string(), host.display().to_string());
         for (asked, word) in [
             (outside.path().to_str().unwrap(), "no such directory"),
             ("deep/..", "`..` is not allowed"),
@@ -269,10 +262,10 @@ mod tests {
         let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(outside.path(), inside.path().join("link")).unwrap();
         let mut policy = SandboxPolicy::default();
-        policy.grants.fs_write = vec![inside.path().into()];
+        policy.grants.fs_read = vec![inside.path().into()];
         let faults = faults(&asking(inside.path(), reading("link")), &policy);
         assert!(faults[0].contains("no such directory"), "{faults:?}");
-        policy.grants.fs_write.push(outside.path().into());
+        policy.grants.fs_read.push(outside.path().into());
         assert!(Granted::new(&asking(inside.path(), reading("link")), &policy, &BTreeMap::new()).is_ok());
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use remotemedia_core::policy::{Clock, SandboxLimits};
 use remotemedia_core::{ErrorKind, NodeError};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::filesystem::{Dir, WasiFilesystemCtxView};
+use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::bounded_random::BoundedRandom;
 use crate::clocks::CoarseClock;
@@ -20,6 +20,9 @@ use crate::meter::ResourceMeter;
 use crate::no_network;
 use crate::seeded_random::SeededRandom;
 
+/// Nodes have threads of their own to block, and files need no detour over others.
+const MAY_BLOCK: bool = true;
+
 pub(crate) struct Guest {
     wasi: WasiCtx,
     pub table: ResourceTable,
@@ -28,6 +31,7 @@ pub(crate) struct Guest {
     pub counters: Arc<Counters>,
     pub deadline: Deadline,
     disk: Arc<Disk>,
+    dirs: Vec<(Dir, String)>,
     random_bytes: u64,
 }
 
@@ -50,8 +54,7 @@ impl Guest {
         no_network::deny(&mut wasi)
             .stdout(GuestOutput { channel: Channel::Stdout, log: log.clone() })
             .stderr(GuestOutput { channel: Channel::Stderr, log: log.clone() })
-            // Nodes have threads of their own to block, and files need no detour over others.
-            .allow_blocking_current_thread(true)
+            .allow_blocking_current_thread(MAY_BLOCK)
             .envs(&granted.env);
         if granted.clock == Clock::Coarse {
             wasi.wall_clock(CoarseClock::new()).monotonic_clock(CoarseClock::new());
@@ -62,19 +65,17 @@ impl Guest {
                 .insecure_random(stream("insecure"))
                 .insecure_random_seed(stream("seed").next_u128());
         }
-        for dir in &granted.dirs {
-            open(&mut wasi, dir)?;
-        }
+        let dirs = granted.dirs.iter().map(open).collect::<Result<_, _>>()?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let deadline = Deadline::new(terms);
         let random_bytes = limits.random_bytes;
-        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, disk, random_bytes })
+        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, disk, dirs, random_bytes })
     }
 
     pub fn limited_files(&mut self) -> LimitedFiles<'_> {
         let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
-        LimitedFiles { wasi, disk: &self.disk }
+        LimitedFiles { wasi, disk: &self.disk, dirs: &self.dirs }
     }
 
     pub fn bounded_random(&mut self) -> BoundedRandom<'_> {
@@ -82,14 +83,18 @@ impl Guest {
     }
 }
 
-fn open(wasi: &mut WasiCtxBuilder, dir: &GrantedDir) -> Result<(), NodeError> {
-    let permissions = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-    let opened = wasi.preopened_dir(&dir.host, &dir.guest, permissions);
-    opened.map(drop).map_err(|error| {
-        let message =
-            format!("the directory `{}` ({}) cannot be opened: {error}", dir.guest, dir.host.display());
+/// The directory as it is now, and what the guest calls it.
+fn open(dir: &GrantedDir) -> Result<(Dir, String), NodeError> {
+    let (permissions, mode) = if dir.writable {
+        (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE)
+    } else {
+        (FsPerms::ReadOnly, OpenMode::READ)
+    };
+    let opened = dir.location.open().map_err(|error| {
+        let message = format!("the directory `{}` ({}) cannot be opened: {error}", dir.guest, dir.location);
         NodeError::new(ErrorKind::Unavailable, message)
-    })
+    })?;
+    Ok((Dir::new(opened, permissions, mode, MAY_BLOCK), dir.guest.clone()))
 }
 
 impl WasiView for Guest {

@@ -22,6 +22,7 @@ mod granted;
 mod guest;
 mod guest_log;
 mod guest_output;
+mod host_dirs;
 mod inspect;
 mod instance;
 mod json_depth;

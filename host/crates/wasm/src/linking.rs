@@ -10,7 +10,6 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::runtime::in_tokio;
@@ -37,7 +36,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     no_network::add_to_linker(l)?;
     clocks::wall_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
     clocks::monotonic_clock::add_to_linker::<Guest, WasiClocks>(l, Guest::clocks)?;
-    filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    filesystem::preopens::add_to_linker::<Guest, LimitedFiles<'static>>(l, Guest::limited_files)?;
     sync::filesystem::types::add_to_linker::<Guest, LimitedFiles<'static>>(l, Guest::limited_files)?;
     random::random::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;
     random::insecure::add_to_linker::<Guest, BoundedRandom<'static>>(l, Guest::bounded_random)?;

@@ -97,6 +97,33 @@ fn a_node_made_anew_has_written_what_it_wrote_before() {
 }
 
 #[test]
+fn a_directory_that_a_guest_swapped_for_a_link_is_not_opened_when_a_node_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("open/data")).unwrap();
+    fs::create_dir(at("secret")).unwrap();
+    fs::write(at("secret/a.txt"), "secret").unwrap();
+    let mut policy = SandboxPolicy::default();
+    policy.grants.fs_write = vec![at("open")];
+    policy.limits.created_files = 1;
+    policy.restart.attempts = 2;
+    let runtime = runtime(policy);
+    let mut node = started(&runtime, &probe(&at("open"), writing("data")));
+    assert_eq!(said(&mut *node, "write data/one x"), "written");
+    // What a node with the whole of `open` can do.
+    fs::rename(at("open/data"), at("open/aside")).unwrap();
+    std::os::unix::fs::symlink("../secret", at("open/data")).unwrap();
+    assert_eq!(said(&mut *node, "read data/one"), "x", "it goes on with the directory that it has");
+    let error = error_of(answer(&mut *node, "write data/two x"));
+    assert_eq!(error.kind, ErrorKind::LimitExceeded, "{error}");
+    assert!(error.message.contains("making it anew failed: the directory `data`"), "{error}");
+    assert!(error.message.contains("where no symbolic link is followed"), "{error}");
+    let asking = runtime.refusals(&probe(&at("open"), writing("data")));
+    assert!(asking[0].to_string().contains("which nodes may write"), "{asking:?}");
+    assert_eq!(fs::read_dir(at("secret")).unwrap().count(), 1);
+}
+
+#[test]
 fn one_key_alone_opens_nothing_and_the_error_names_the_other() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.txt"), "hello").unwrap();

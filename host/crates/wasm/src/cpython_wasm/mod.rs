@@ -17,6 +17,7 @@ use remotemedia_core::{
 };
 
 use crate::granted::GrantedDir;
+use crate::host_dirs::Location;
 use crate::instance::{Instance, Sandbox};
 use crate::loaded::Loaded;
 use crate::loader::Loader;
@@ -103,7 +104,10 @@ impl CpythonWasmRuntime {
         if node.is_streaming {
             granted.env.push(("REMOTEMEDIA_STREAMING".into(), "1".into()));
         }
-        let readable = |host: &Path, guest: String| GrantedDir { host: host.into(), guest, writable: false };
+        let readable = |host: &Path, guest: String| {
+            let location = Location::of_the_host(host);
+            GrantedDir { location, guest, writable: false }
+        };
         granted.dirs.extend(source.iter().map(|source| readable(source.path(), said::CLASS_FOLDER.into())));
         let packages = self.config.packages.iter().zip(0..);
         granted.dirs.extend(packages.map(|(folder, number)| readable(folder, format!("/packages/{number}"))));

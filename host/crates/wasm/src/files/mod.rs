@@ -1,5 +1,5 @@
 //! `wasi:filesystem` within limits: wasmtime's own, in front of which everything that takes space on the disk is
-//! counted.
+//! counted, with directories that this host has opened itself.
 
 mod quota;
 mod writer;
@@ -8,7 +8,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, OpenMode, WasiFilesystemCtxView};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, OpenMode, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, DirectoryEntryStream,
@@ -25,6 +26,8 @@ use writer::{FileWriter, Place, count};
 pub(crate) struct LimitedFiles<'a> {
     pub wasi: WasiFilesystemCtxView<'a>,
     pub disk: &'a Arc<Disk>,
+    /// What was granted, open, and what the guest calls it.
+    pub dirs: &'a [(Dir, String)],
 }
 
 impl HasData for LimitedFiles<'static> {
@@ -83,6 +86,16 @@ fn is(error: &FsError, code: ErrorCode) -> bool {
 /// The same resource once more, for another call.
 fn again(descriptor: &Resource<Descriptor>) -> Resource<Descriptor> {
     Resource::new_borrow(descriptor.rep())
+}
+
+impl preopens::Host for LimitedFiles<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let table = &mut self.wasi.table;
+        let each = self.dirs.iter().map(|(dir, name)| {
+            Ok((table.push(Descriptor::Dir(dir.clone()))?, name.clone()))
+        });
+        each.collect()
+    }
 }
 
 impl Host for LimitedFiles<'_> {
