@@ -128,4 +128,16 @@ super::cases! {
         let trial = place.trial("hold_files", json!({"path": place.path("a.txt")})).unhurried();
         trial.ends(Operation::Process, ErrorKind::LimitExceeded, "limits.resources");
     }
+
+    /// Each of the nodes is far from its own limit.
+    fn with_a_grant_open_files_are_limited_over_all_nodes_of_a_tenant(_host) {
+        let mut policy = SandboxPolicy::default();
+        policy.tenant.open_files = 100;
+        let place = Place::under(policy, false);
+        let sixty = || place.trial("hold_files", json!({"path": place.path("a.txt"), "to": "60"})).unhurried();
+        let running = sixty().goes_on();
+        sixty().ends(Operation::Process, ErrorKind::LimitExceeded, "may have 100 open (tenant.open_files)");
+        drop(running);
+        sixty().must_be_harmless();
+    }
 }

@@ -9,7 +9,7 @@ use remotemedia_core::policy::SandboxPolicy;
 use remotemedia_core::{
     AudioBuffer, ErrorKind, NodeDescriptor, NodeError, NodeManifest, Operation, Packet, Payload,
 };
-use remotemedia_engine::PipelineOptions;
+use remotemedia_engine::{Pipeline, PipelineOptions};
 use remotemedia_host::{Config, Host};
 use serde_json::{Value, json};
 
@@ -123,6 +123,16 @@ impl<'h> Trial<'h> {
         let result = run(self.host, nodes);
         assert!(began.elapsed() < HANGS, "the case took {:?}", began.elapsed());
         result
+    }
+
+    /// Runs the pipeline without an end: the attacker had its block, and sits there.
+    pub fn goes_on(self) -> Pipeline {
+        let nodes = vec![NodeManifest::new("before", "PassThrough"), self.attacker];
+        let plan = self.host.plan(&chain(nodes)).unwrap();
+        let mut pipeline = self.host.start(&plan, PipelineOptions::default()).unwrap();
+        pipeline.feed("before", Packet::new(0, block())).unwrap();
+        assert!(pipeline.try_next().unwrap().is_some(), "the attacker gave nothing back");
+        pipeline
     }
 
     /// The attack ends in `operation` of the attacker with an error of that kind, whose message holds `words`; then

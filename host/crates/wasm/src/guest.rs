@@ -39,7 +39,7 @@ impl Guest {
     /// A guest with what was granted.
     ///
     /// # Errors
-    /// `Unavailable` when a granted directory cannot be opened.
+    /// `Unavailable` when a granted directory cannot be opened, `LimitExceeded` when the tenant has too many open.
     pub fn new(
         node_id: &str,
         limits: &SandboxLimits,
@@ -65,7 +65,7 @@ impl Guest {
                 .insecure_random(stream("insecure"))
                 .insecure_random_seed(stream("seed").next_u128());
         }
-        let dirs = granted.dirs.iter().map(open).collect::<Result<_, _>>()?;
+        let dirs = granted.dirs.iter().map(|dir| open(dir, &disk)).collect::<Result<_, _>>()?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let deadline = Deadline::new(terms);
@@ -84,17 +84,21 @@ impl Guest {
 }
 
 /// The directory as it is now, and what the guest calls it.
-fn open(dir: &GrantedDir) -> Result<(Dir, String), NodeError> {
+fn open(dir: &GrantedDir, disk: &Disk) -> Result<(Dir, String), NodeError> {
     let (permissions, mode) = if dir.writable {
         (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE)
     } else {
         (FsPerms::ReadOnly, OpenMode::READ)
     };
-    let opened = dir.location.open().map_err(|error| {
-        let message = format!("the directory `{}` ({}) cannot be opened: {error}", dir.guest, dir.location);
-        NodeError::new(ErrorKind::Unavailable, message)
-    })?;
-    Ok((Dir::new(opened, permissions, mode, MAY_BLOCK), dir.guest.clone()))
+    let failed = |kind, reason: &dyn std::error::Error| {
+        let message = format!("the directory `{}` ({}) cannot be opened: {reason}", dir.guest, dir.location);
+        NodeError::new(kind, message)
+    };
+    let opening = disk.opening().map_err(|reached| failed(ErrorKind::LimitExceeded, &reached))?;
+    let opened = dir.location.open().map_err(|error| failed(ErrorKind::Unavailable, &error))?;
+    let opened = Dir::new(opened, permissions, mode, MAY_BLOCK);
+    opening.done(&opened.dir);
+    Ok((opened, dir.guest.clone()))
 }
 
 impl WasiView for Guest {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use remotemedia_core::policy::SandboxPolicy;
 use remotemedia_core::{ErrorKind, NodeError};
 
-use crate::files::Quota;
+use crate::files::{OpenFiles, Quota};
 use crate::limits::mebibytes;
 
 /// Everybody who runs nodes in this runtime.
@@ -29,6 +29,8 @@ pub(crate) struct Tenant {
     most_memory_bytes: usize,
     /// What its nodes wrote, also those that have ended.
     pub disk: Quota,
+    /// What its nodes hold open.
+    pub open_files: OpenFiles,
     /// Of all tenants.
     all_running: Arc<AtomicU32>,
     most_running: u32,
@@ -62,6 +64,7 @@ impl Tenants {
             memory_bytes: AtomicUsize::new(0),
             most_memory_bytes: mebibytes(self.policy.tenant.memory_mb.into()),
             disk: Quota::of_tenant(&self.policy.tenant),
+            open_files: OpenFiles::new(self.policy.tenant.open_files),
             all_running: Arc::clone(&self.running),
             most_running: self.policy.limits.running_nodes,
         });

@@ -13,6 +13,9 @@ pub struct TenantLimits {
     /// Wasm nodes of a tenant that may run at once.
     #[schemars(range(min = 1, max = 100_000))]
     pub running_nodes: u32,
+    /// Files and directories that all nodes of a tenant together may have open at once.
+    #[schemars(range(min = 8, max = 1_000_000))]
+    pub open_files: u32,
     /// What all nodes of a tenant together may write to files as long as the host runs, in MiB.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub written_mb: u32,
@@ -23,6 +26,12 @@ pub struct TenantLimits {
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { memory_mb: 2_048, running_nodes: 1_000, written_mb: 1_024, created_files: 10_000 }
+        Self {
+            memory_mb: 2_048,
+            running_nodes: 1_000,
+            open_files: 512,
+            written_mb: 1_024,
+            created_files: 10_000,
+        }
     }
 }

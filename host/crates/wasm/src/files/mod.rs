@@ -1,6 +1,7 @@
 //! `wasi:filesystem` within limits: wasmtime's own, in front of which everything that takes space on the disk is
 //! counted, with directories that this host has opened itself.
 
+mod open_files;
 mod quota;
 mod writer;
 
@@ -19,6 +20,7 @@ use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
 use wasmtime_wasi::p2::bindings::sync::io::streams::{Error, InputStream, OutputStream};
 use wasmtime_wasi::p2::{FsError, FsResult};
 
+pub(crate) use open_files::OpenFiles;
 pub(crate) use quota::{Disk, Quota};
 use writer::{FileWriter, Place, count};
 
@@ -35,6 +37,23 @@ impl HasData for LimitedFiles<'static> {
 }
 
 impl LimitedFiles<'_> {
+    fn open(
+        &mut self,
+        directory: Resource<Descriptor>,
+        path_flags: PathFlags,
+        path: String,
+        how: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> FsResult<Resource<Descriptor>> {
+        let opening = self.disk.opening().map_err(FsError::trap)?;
+        let opened = self.wasi.open_at(directory, path_flags, path, how, flags)?;
+        opening.done(match self.wasi.table.get(&opened)? {
+            Descriptor::File(file) => &file.file,
+            Descriptor::Dir(directory) => &directory.dir,
+        });
+        Ok(opened)
+    }
+
     /// The file that writing to `descriptor` changes; `None` when wasmtime will not let it be written.
     fn writable(&self, descriptor: &Resource<Descriptor>) -> FsResult<Option<Arc<File>>> {
         Ok(match self.wasi.table.get(descriptor)? {
@@ -51,17 +70,17 @@ impl LimitedFiles<'_> {
     fn creating<T>(
         &mut self,
         directory: &Resource<Descriptor>,
-        make: impl FnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
+        make: impl FnOnce(&mut Self) -> FsResult<T>,
     ) -> FsResult<T> {
         let may_write = match self.wasi.table.get(directory)? {
             Descriptor::Dir(directory) => !directory.perms.write_not_permitted(),
             Descriptor::File(_) => false,
         };
         if !may_write {
-            return make(&mut self.wasi);
+            return make(self);
         }
         self.disk.create().map_err(FsError::trap)?;
-        make(&mut self.wasi).inspect_err(|_| self.disk.not_created())
+        make(self).inspect_err(|_| self.disk.not_created())
     }
 
     /// A stream that counts in the place of wasmtime's own, which has checked that there may be one.
@@ -145,34 +164,34 @@ impl HostDescriptor for LimitedFiles<'_> {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let mut open = |wasi: &mut WasiFilesystemCtxView<'_>, how| {
-            wasi.open_at(again(&directory), path_flags, path.clone(), how, flags)
+        let open = |files: &mut Self, how| {
+            files.open(again(&directory), path_flags, path.clone(), how, flags)
         };
         if !how.contains(OpenFlags::CREATE) {
-            return open(&mut self.wasi, how);
+            return open(self, how);
         }
         if !how.contains(OpenFlags::EXCLUSIVE) {
-            match open(&mut self.wasi, how & !OpenFlags::CREATE) {
+            match open(self, how & !OpenFlags::CREATE) {
                 Err(error) if is(&error, ErrorCode::NoEntry) => {}
                 there => return there,
             }
         }
         // Only this tells a file that was made from one that somebody else made meanwhile.
-        match self.creating(&directory, |wasi| open(wasi, how | OpenFlags::EXCLUSIVE)) {
+        match self.creating(&directory, |files| open(files, how | OpenFlags::EXCLUSIVE)) {
             Err(error) if is(&error, ErrorCode::Exist) && !how.contains(OpenFlags::EXCLUSIVE) => {}
             made_or_not => return made_or_not,
         }
         // A symbolic link to nothing, or somebody else was quicker: what may come to be now counts in any case.
         self.disk.create().map_err(FsError::trap)?;
-        open(&mut self.wasi, how)
+        open(self, how)
     }
 
     fn create_directory_at(&mut self, directory: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.creating(&again(&directory), |wasi| wasi.create_directory_at(directory, path))
+        self.creating(&again(&directory), |files| files.wasi.create_directory_at(directory, path))
     }
 
     fn symlink_at(&mut self, directory: Resource<Descriptor>, to: String, path: String) -> FsResult<()> {
-        self.creating(&again(&directory), |wasi| wasi.symlink_at(directory, to, path))
+        self.creating(&again(&directory), |files| files.wasi.symlink_at(directory, to, path))
     }
 
     fn link_at(
@@ -183,7 +202,9 @@ impl HostDescriptor for LimitedFiles<'_> {
         directory: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
-        self.creating(&again(&directory), |wasi| wasi.link_at(from, path_flags, old_path, directory, path))
+        self.creating(&again(&directory), |files| {
+            files.wasi.link_at(from, path_flags, old_path, directory, path)
+        })
     }
 
     // From here on nothing takes space: all is wasmtime's.

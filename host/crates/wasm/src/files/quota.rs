@@ -1,4 +1,4 @@
-//! What a node may put on the disk: so many bytes written and so many names made, counted over the node and over its
+//! What a node may take of the files of the host: so many open at once, over its tenant. And what it may put on the disk: so many bytes written and so many names made, counted over the node and over its
 //! tenant. Both counts only grow, because what was written stays there when its node has ended.
 
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use remotemedia_core::policy::{SandboxLimits, TenantLimits};
 
+use super::open_files::Opening;
 use crate::failure::LimitReached;
 use crate::limits::mebibytes;
 use crate::tenant::Tenant;
@@ -127,6 +128,20 @@ impl Disk {
         Ok(())
     }
 
+    /// A file or directory is about to be opened.
+    ///
+    /// # Errors
+    /// When the tenant has as many open as it may.
+    pub fn opening(&self) -> Result<Opening<'_>, LimitReached> {
+        let (tenant, files) = (&self.tenant, &self.tenant.open_files);
+        files.room().ok_or_else(|| {
+            let most = files.most();
+            LimitReached(format!(
+                "wanted to open another file or directory, and {tenant} may have {most} open (tenant.open_files)"
+            ))
+        })
+    }
+
     /// The last [`Disk::create`] came to nothing.
     pub fn not_created(&self) {
         self.node.names.give_back(1);
@@ -185,7 +200,9 @@ mod tests {
              (limits.created_files)"
         );
         second.create().unwrap();
-        assert!(told(second.create()).contains("and this process's tenant may create 4 (tenant.created_files)"));
+        assert!(
+            told(second.create()).contains("and this process's tenant may create 4 (tenant.created_files)")
+        );
         first.not_created();
         second.create().unwrap();
     }
@@ -197,6 +214,9 @@ mod tests {
         for n in 0..1_000 {
             tenants.get(Some(&n.to_string()));
         }
-        assert!(told(Disk::new(&policy().limits, tenants.get(Some("a"))).write(2 << 20)).contains("tenant.written_mb"));
+        assert!(
+            told(Disk::new(&policy().limits, tenants.get(Some("a"))).write(2 << 20))
+                .contains("tenant.written_mb")
+        );
     }
 }
