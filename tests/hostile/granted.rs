@@ -129,6 +129,26 @@ super::cases! {
         trial.ends(Operation::Process, ErrorKind::LimitExceeded, "limits.resources");
     }
 
+    fn with_a_grant_entries_are_limited_in_number(_host) {
+        let mut policy = SandboxPolicy::default();
+        policy.limits.directory_entries = 100;
+        let place = Place::under(policy, false);
+        for number in 0..40 {
+            fs::write(place.path(&format!("{number}.txt")), "").unwrap();
+        }
+        let list = |deed: &str| place.trial(deed, json!({"path": place.path("")})).unhurried();
+        list("list").must_be_harmless();
+        list("hold_listings").ends(
+            Operation::Process,
+            ErrorKind::LimitExceeded,
+            "more than 18 entries, and may list 100 at once (limits.directory_entries)",
+        );
+        for number in 0..200 {
+            fs::write(place.path(&format!("{number}.txt")), "").unwrap();
+        }
+        list("list").ends(Operation::Process, ErrorKind::LimitExceeded, "limits.directory_entries");
+    }
+
     /// Each of the nodes is far from its own limit.
     fn with_a_grant_open_files_are_limited_over_all_nodes_of_a_tenant(_host) {
         let mut policy = SandboxPolicy::default();

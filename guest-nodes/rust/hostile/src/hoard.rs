@@ -23,6 +23,7 @@ pub fn attempt(deed: &str) -> Outcome {
         "make_files" => a_million(|number| File::create(format!("{path}{number}")).map(drop)),
         "make_folders" => a_million(|number| fs::create_dir(format!("{path}{number}"))),
         "make_links" => a_million(|number| fs::hard_link(&path, format!("{path}{number}"))),
+        "hold_listings" => hold_listings(&path),
         "hold_files" => hold_files(&path),
         _ => return None,
     };
@@ -80,6 +81,17 @@ fn a_million(mut make: impl FnMut(u32) -> io::Result<()>) -> io::Result<Value> {
         make(number)?;
     }
     Ok(json!("made"))
+}
+
+/// Begins to list one folder again and again, and comes to no end.
+fn hold_listings(path: &str) -> io::Result<Value> {
+    let mut held = Vec::new();
+    for _ in 0..100_000 {
+        let mut listing = fs::read_dir(path)?;
+        listing.next();
+        held.push(listing);
+    }
+    Ok(json!({"held": held.len()}))
 }
 
 /// Opens one file again and again, and closes none.

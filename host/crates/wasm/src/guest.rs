@@ -12,7 +12,7 @@ use crate::bounded_random::BoundedRandom;
 use crate::clocks::CoarseClock;
 use crate::counters::Counters;
 use crate::deadline::{Deadline, Terms};
-use crate::files::{Disk, LimitedFiles};
+use crate::files::{Disk, LimitedFiles, Listings};
 use crate::granted::{Granted, GrantedDir};
 use crate::guest_log::GuestLog;
 use crate::guest_output::{Channel, GuestOutput};
@@ -32,6 +32,7 @@ pub(crate) struct Guest {
     pub deadline: Deadline,
     disk: Arc<Disk>,
     dirs: Vec<(Dir, String)>,
+    listings: Listings,
     random_bytes: u64,
 }
 
@@ -69,13 +70,25 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         let deadline = Deadline::new(terms);
+        let listings = Listings::new(limits.directory_entries);
         let random_bytes = limits.random_bytes;
-        Ok(Self { wasi: wasi.build(), table, meter, log, counters, deadline, disk, dirs, random_bytes })
+        Ok(Self {
+            wasi: wasi.build(),
+            table,
+            meter,
+            log,
+            counters,
+            deadline,
+            disk,
+            dirs,
+            listings,
+            random_bytes,
+        })
     }
 
     pub fn limited_files(&mut self) -> LimitedFiles<'_> {
         let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
-        LimitedFiles { wasi, disk: &self.disk, dirs: &self.dirs }
+        LimitedFiles { wasi, disk: &self.disk, listings: &mut self.listings, dirs: &self.dirs }
     }
 
     pub fn bounded_random(&mut self) -> BoundedRandom<'_> {

@@ -48,6 +48,9 @@ pub struct SandboxLimits {
     /// WASI resources alive at once: open files and directories, streams, timers.
     #[schemars(range(min = 8, max = 10_000))]
     pub resources: usize,
+    /// Entries of directories that a node may list at once: the host keeps them until the node has read them.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub directory_entries: usize,
     /// What a node may write to files, in MiB, counted until it ends and again for what it writes over.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub written_mb: u32,
@@ -123,6 +126,7 @@ impl Default for SandboxLimits {
             transfer_bytes: 16 << 20,
             handles: 256,
             resources: 128,
+            directory_entries: 10_000,
             written_mb: 256,
             created_files: 1_000,
             random_bytes: 64 << 10,

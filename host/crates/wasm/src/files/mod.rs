@@ -1,6 +1,7 @@
-//! `wasi:filesystem` within limits: wasmtime's own, in front of which everything that takes space on the disk is
-//! counted, with directories that this host has opened itself.
+//! `wasi:filesystem` within limits: wasmtime's own, in front of which everything is counted that takes
+//! space on the disk, memory of the host or its descriptors, with directories that this host has opened itself.
 
+mod listings;
 mod open_files;
 mod quota;
 mod writer;
@@ -20,6 +21,7 @@ use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
 use wasmtime_wasi::p2::bindings::sync::io::streams::{Error, InputStream, OutputStream};
 use wasmtime_wasi::p2::{FsError, FsResult};
 
+pub(crate) use listings::Listings;
 pub(crate) use open_files::OpenFiles;
 pub(crate) use quota::{Disk, Quota};
 use writer::{FileWriter, Place, count};
@@ -28,6 +30,7 @@ use writer::{FileWriter, Place, count};
 pub(crate) struct LimitedFiles<'a> {
     pub wasi: WasiFilesystemCtxView<'a>,
     pub disk: &'a Arc<Disk>,
+    pub listings: &'a mut Listings,
     /// What was granted, open, and what the guest calls it.
     pub dirs: &'a [(Dir, String)],
 }
@@ -207,7 +210,20 @@ impl HostDescriptor for LimitedFiles<'_> {
         })
     }
 
-    // From here on nothing takes space: all is wasmtime's.
+    fn read_directory(
+        &mut self,
+        directory: Resource<Descriptor>,
+    ) -> FsResult<Resource<DirectoryEntryStream>> {
+        let measured = match self.wasi.table.get(&directory)? {
+            Descriptor::Dir(directory) => self.listings.measure(&directory.dir)?.map_err(FsError::trap)?,
+            Descriptor::File(_) => 0,
+        };
+        let entries = self.wasi.read_directory(directory)?;
+        self.listings.keep(entries.rep(), measured);
+        Ok(entries)
+    }
+
+    // From here on nothing has a limit: all is wasmtime's.
 
     fn advise(
         &mut self,
@@ -247,13 +263,6 @@ impl HostDescriptor for LimitedFiles<'_> {
         offset: Filesize,
     ) -> FsResult<(Vec<u8>, bool)> {
         self.wasi.read(file, length, offset)
-    }
-
-    fn read_directory(
-        &mut self,
-        directory: Resource<Descriptor>,
-    ) -> FsResult<Resource<DirectoryEntryStream>> {
-        self.wasi.read_directory(directory)
     }
 
     fn sync(&mut self, descriptor: Resource<Descriptor>) -> FsResult<()> {
@@ -349,6 +358,7 @@ impl HostDirectoryEntryStream for LimitedFiles<'_> {
     }
 
     fn drop(&mut self, entries: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.listings.let_go(entries.rep());
         HostDirectoryEntryStream::drop(&mut self.wasi, entries)
     }
 }
