@@ -4,6 +4,7 @@
 mod listings;
 mod open_files;
 mod quota;
+mod reader;
 mod writer;
 
 use std::fs::File;
@@ -24,6 +25,7 @@ use wasmtime_wasi::p2::{FsError, FsResult};
 pub(crate) use listings::Listings;
 pub(crate) use open_files::OpenFiles;
 pub(crate) use quota::{Disk, Quota};
+use reader::FileReader;
 use writer::{FileWriter, Place, count};
 
 /// The files of a guest.
@@ -113,9 +115,8 @@ fn again(descriptor: &Resource<Descriptor>) -> Resource<Descriptor> {
 impl preopens::Host for LimitedFiles<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let table = &mut self.wasi.table;
-        let each = self.dirs.iter().map(|(dir, name)| {
-            Ok((table.push(Descriptor::Dir(dir.clone()))?, name.clone()))
-        });
+        let each =
+            self.dirs.iter().map(|(dir, name)| Ok((table.push(Descriptor::Dir(dir.clone()))?, name.clone())));
         each.collect()
     }
 }
@@ -125,7 +126,10 @@ impl Host for LimitedFiles<'_> {
         Host::convert_error_code(&mut self.wasi, error)
     }
 
-    fn filesystem_error_code(&mut self, error: Resource<Error>) -> wasmtime::Result<Option<types::ErrorCode>> {
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<Error>,
+    ) -> wasmtime::Result<Option<types::ErrorCode>> {
         Host::filesystem_error_code(&mut self.wasi, error)
     }
 }
@@ -145,6 +149,19 @@ impl HostDescriptor for LimitedFiles<'_> {
     ) -> FsResult<Resource<OutputStream>> {
         let stream = self.wasi.write_via_stream(again(&file), offset)?;
         self.counting(stream, &file, Place::At(offset))
+    }
+
+    fn read_via_stream(
+        &mut self,
+        file: Resource<Descriptor>,
+        offset: Filesize,
+    ) -> FsResult<Resource<InputStream>> {
+        let stream = self.wasi.read_via_stream(again(&file), offset)?;
+        if let Descriptor::File(file) = self.wasi.table.get(&file)? {
+            let reader = FileReader::new(Arc::clone(&file.file), offset);
+            *self.wasi.table.get_mut(&stream)? = Box::new(reader);
+        }
+        Ok(stream)
     }
 
     fn append_via_stream(&mut self, file: Resource<Descriptor>) -> FsResult<Resource<OutputStream>> {
@@ -167,9 +184,8 @@ impl HostDescriptor for LimitedFiles<'_> {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let open = |files: &mut Self, how| {
-            files.open(again(&directory), path_flags, path.clone(), how, flags)
-        };
+        let open =
+            |files: &mut Self, how| files.open(again(&directory), path_flags, path.clone(), how, flags);
         if !how.contains(OpenFlags::CREATE) {
             return open(self, how);
         }
@@ -317,14 +333,6 @@ impl HostDescriptor for LimitedFiles<'_> {
 
     fn unlink_file_at(&mut self, directory: Resource<Descriptor>, path: String) -> FsResult<()> {
         self.wasi.unlink_file_at(directory, path)
-    }
-
-    fn read_via_stream(
-        &mut self,
-        file: Resource<Descriptor>,
-        offset: Filesize,
-    ) -> FsResult<Resource<InputStream>> {
-        self.wasi.read_via_stream(file, offset)
     }
 
     fn is_same_object(
