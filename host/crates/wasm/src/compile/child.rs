@@ -10,7 +10,7 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use remotemedia_core::policy::CompileLimits;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::CHILD_VERB;
 use super::failure::{CompileFailure, shown};
@@ -149,7 +149,13 @@ impl Running {
 
     fn wait_until(&mut self, deadline: Instant) -> Result<ExitStatus, Interruption> {
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            // Looked at, and not yet waited for: until then, the number of its group can be nobody else's.
+            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            let ended = waitid(WaitId::Pid(Pid::from_child(&self.child)), look).map_err(io::Error::from)?;
+            if ended.is_some() {
+                // What it started and left behind may hold the pipes open, at whose ends the threads wait.
+                self.end_group();
+                let status = self.child.wait()?;
                 self.reaped = true;
                 return Ok(status);
             }
@@ -160,14 +166,18 @@ impl Running {
         }
     }
 
+    /// To be called before it is waited for.
+    fn end_group(&self) {
+        if let Err(error) = kill_process_group(Pid::from_child(&self.child), Signal::KILL) {
+            tracing::debug!("the compiler's process group is gone already: {error}");
+        }
+    }
+
     fn end(&mut self) {
         if self.reaped {
             return;
         }
-        // Before it is waited for: until then, the number of the group can be nobody else's.
-        if let Err(error) = kill_process_group(Pid::from_child(&self.child), Signal::KILL) {
-            tracing::debug!("the compiler's process group is gone already: {error}");
-        }
+        self.end_group();
         drop(self.child.kill());
         match self.child.wait() {
             Ok(_) => self.reaped = true,
@@ -219,6 +229,20 @@ mod tests {
         compile(&script(&dir, body), b"component", &limits)
     }
 
+    /// The process whose number is in that file ends.
+    fn is_gone(pid: &Path) {
+        let sleeping = std::fs::read_to_string(pid).unwrap();
+        let gone = || {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", sleeping.trim()));
+            state.map_or(true, |state| state.contains(") Z"))
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !gone() && Instant::now() < deadline {
+            thread::sleep(POLL);
+        }
+        assert!(gone(), "process {sleeping} goes on");
+    }
+
     const ENOUGH_MS: u64 = 60_000;
 
     #[test]
@@ -244,17 +268,23 @@ mod tests {
             let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
             let failure = compile(&program, b"component", &limits).unwrap_err();
             assert_eq!(failure, CompileFailure::TooLong { limit_ms: 1_000 });
-            let sleeping = std::fs::read_to_string(&pid).unwrap();
-            let gone = || {
-                let state = std::fs::read_to_string(format!("/proc/{}/stat", sleeping.trim()));
-                state.map_or(true, |state| state.contains(") Z"))
-            };
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while !gone() && Instant::now() < deadline {
-                thread::sleep(POLL);
-            }
-            assert!(gone(), "process {sleeping} goes on");
+            is_gone(&pid);
         }
+    }
+
+    #[test]
+    fn what_a_compiler_leaves_behind_holds_nobody_up_and_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        // It holds the pipes for errors and for the component.
+        let body = "exec >&-; sleep 600 <&0 & echo $! > PID; echo refused >&2; exit 2";
+        let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
+        let began = Instant::now();
+        let component = vec![0; 1 << 20];
+        let failure = compile(&program, &component, &CompileLimits::default()).unwrap_err();
+        assert_eq!(failure, CompileFailure::NotSound { reason: "refused".into() });
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        is_gone(&pid);
     }
 
     #[test]
