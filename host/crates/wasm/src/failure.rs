@@ -1,6 +1,7 @@
 //! Turns what wasmtime reports into a typed `NodeError`: which limit was hit, where the guest was, what it said.
 
 use remotemedia_core::{ErrorKind, NodeError};
+use rustix::io::Errno;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -17,11 +18,12 @@ pub(crate) struct LimitReached(pub String);
 /// Why a call into the guest did not return.
 pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, counters: &Counters) -> NodeError {
     let (kind, message) = classify(error, guest);
-    Counters::add_one(match kind {
-        ErrorKind::Timeout => &counters.timeouts,
-        ErrorKind::LimitExceeded => &counters.limits_exceeded,
-        _ => &counters.traps,
-    });
+    match kind {
+        ErrorKind::Timeout => Counters::add_one(&counters.timeouts),
+        ErrorKind::LimitExceeded => Counters::add_one(&counters.limits_exceeded),
+        ErrorKind::Unavailable => {}
+        _ => Counters::add_one(&counters.traps),
+    }
     let error_with_trace = NodeError::new(kind, message);
     match trace(error, guest) {
         Some(trace) => error_with_trace.with_trace(trace),
@@ -59,6 +61,13 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (ErrorKind, String) {
         return (ErrorKind::LimitExceeded, message.into());
     }
     let cause = error.root_cause().to_string();
+    if is_shortage(error) {
+        let message = format!(
+            "this host has no memory or address space for another wasm node: {cause}. Stop others first, or lift the \
+             process's limit (`ulimit -v`)"
+        );
+        return (ErrorKind::Unavailable, message);
+    }
     // wasmtime has no public type for these two.
     if cause.contains("fuel allocated for hostcalls") || cause.contains("handle limit exceeded") {
         return (ErrorKind::LimitExceeded, format!("the component asked too much of the host: {cause}"));
@@ -71,6 +80,12 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (ErrorKind, String) {
         }
         _ => (ErrorKind::Trap, format!("{trapped}: {}", cause.trim_start_matches("wasm trap: "))),
     }
+}
+
+/// Whether the system refused memory to the host itself.
+fn is_shortage(error: &wasmtime::Error) -> bool {
+    let errno = error.downcast_ref().copied().or_else(|| Errno::from_io_error(error.downcast_ref()?));
+    errno == Some(Errno::NOMEM)
 }
 
 /// A Rust panic message takes two lines: place and cause.
