@@ -1,5 +1,6 @@
 //! A node that was stopped is made anew as often as the policy allows, fresh and without the packet that stopped it.
 
+use remotemedia_core::manifest::Permissions;
 use remotemedia_core::policy::RestartBudget;
 use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Payload, SandboxPolicy};
 use remotemedia_wasm::WasmRuntime;
@@ -73,6 +74,36 @@ fn a_budget_that_is_used_up_ends_with_the_error_that_stopped_the_node() {
     assert!(error.message.contains("as often as the host's policy allows (2 within 3600 s)"), "{error}");
     assert!(error_of(tell(&mut *node, "hello")).message.contains("stopped after an earlier failure"));
     assert_eq!(runtime.counts().restarts, 2);
+}
+
+#[test]
+fn a_node_that_cannot_be_made_anew_ends_with_both_reasons_and_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let restart = RestartBudget { attempts: 5, within_ms: WITHIN_MS };
+    let mut policy = SandboxPolicy { restart, ..SandboxPolicy::default() };
+    policy.grants.fs_read = vec![folder.path().into()];
+    let runtime = runtime_of(policy);
+    let mut neighbour = obedient(&runtime);
+    let mut manifest = manifest("hostile", json!({"deed": "obey"}));
+    manifest.base_dir = folder.path().into();
+    manifest.permissions = Some(Permissions { fs_read: vec!["data".into()], ..Permissions::default() });
+    let mut node = start(&runtime, &manifest).unwrap();
+    assert_eq!(tell(&mut *node, "panic"), Ok(None), "once it can be made anew");
+    assert_eq!(tell(&mut *node, "hello"), seen("1"));
+    std::fs::remove_dir(folder.path().join("data")).unwrap();
+    let error = tell(&mut *node, "panic").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Trap, "what stopped it");
+    assert!(error.message.contains("index out of bounds"), "{error}");
+    assert!(error.message.contains("making it anew failed: the directory `data`"), "{error}");
+    assert!(error.message.contains("No such file"), "{error}");
+    // The cause is gone, and it stays down all the same: its pipeline has been told that it ended.
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    assert!(error_of(tell(&mut *node, "hello")).message.contains("stopped after an earlier failure"));
+    assert!(node.flush(&mut Outputs::new()).is_err());
+    node.cleanup();
+    assert_eq!((runtime.counts().restarts, runtime.counts().packets_lost), (1, 1));
+    assert_eq!(tell(&mut *neighbour, "hello"), seen("1"));
 }
 
 #[test]
