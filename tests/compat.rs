@@ -28,9 +28,11 @@ fn versions() -> Vec<String> {
     crate::binary::names(&compat())
 }
 
-fn frozen(version: &str, name: &str, params: Value) -> NodeManifest {
-    let mut node = NodeManifest::new("frozen", name).with_params(params);
-    node.component = Some(compat().join(version).join(name).with_extension("wasm").into());
+/// The guest in that file, whose name is its node type, or begins with it and a language.
+fn frozen(version: &str, file: &str, params: Value) -> NodeManifest {
+    let node_type = file.trim_end_matches("-c");
+    let mut node = NodeManifest::new("frozen", node_type).with_params(params);
+    node.component = Some(compat().join(version).join(file).with_extension("wasm").into());
     node
 }
 
@@ -101,14 +103,14 @@ fn every_released_wit_has_frozen_guests_that_nobody_touched() {
 }
 
 #[test]
-fn the_frozen_gain_scales_by_its_decibels_in_every_format() {
-    for version in versions() {
-        let (host, node) = (host(), frozen(&version, "gain", json!({"gain_db": 20})));
+fn the_frozen_gains_scale_by_their_decibels_in_every_format() {
+    for (version, file) in versions().iter().flat_map(|version| [(version, "gain"), (version, "gain-c")]) {
+        let (host, node) = (host(), frozen(version, file, json!({"gain_db": 20})));
         let descriptor = described(&host, &node);
-        assert_eq!((descriptor.node_type.as_str(), descriptor.stateless), ("gain", true), "{version}");
+        assert_eq!((descriptor.node_type.as_str(), descriptor.stateless), ("gain", true), "{version} {file}");
         assert_eq!(ports(&descriptor.inputs), [("in", PayloadKind::Audio)]);
         assert_eq!(ports(&descriptor.outputs), [("out", PayloadKind::Audio)]);
-        assert_eq!(descriptor.params_schema["properties"]["gain_db"]["maximum"], 150.0);
+        assert_eq!(descriptor.params_schema["properties"]["gain_db"]["maximum"].as_f64(), Some(150.0));
         let mut running = start(&host, &node).unwrap();
         let block = AudioBuffer::from_f32(44_100, 2, vec![0.25, -0.5, 0.0, 0.125]).unwrap();
         let outputs = process(running.as_mut(), Packet::new(-7, block)).unwrap();
@@ -118,13 +120,13 @@ fn the_frozen_gain_scales_by_its_decibels_in_every_format() {
         let block = AudioBuffer::from_i16(8_000, 1, vec![1, -7, 4_000]).unwrap();
         let outputs = process(running.as_mut(), Packet::new(0, block)).unwrap();
         let Payload::Audio(audio) = &outputs[0].1.payload else { panic!("no audio") };
-        assert_eq!(audio.as_i16().unwrap(), [10, -70, 32_767], "{version}: integers saturate");
+        assert_eq!(audio.as_i16().unwrap(), [10, -70, 32_767], "{version} {file}: integers saturate");
         let mut rest = Outputs::new();
         running.flush(&mut rest).unwrap();
         assert!(rest.is_empty());
         running.cleanup();
-        let refused = start(&host, &frozen(&version, "gain", json!({"gain_db": 1_000}))).err().unwrap();
-        assert_eq!(refused.kind, ErrorKind::InvalidParams, "{version}: {refused}");
+        let refused = start(&host, &frozen(version, file, json!({"gain_db": 1_000}))).err().unwrap();
+        assert_eq!(refused.kind, ErrorKind::InvalidParams, "{version} {file}: {refused}");
     }
 }
 
