@@ -32,6 +32,7 @@ test: setup ## Run the whole test suite
 	@.ci/system-tools.sh espeak-ng docker-registry
 	$(CARGO) build --locked --workspace --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
+	cd guest-nodes/python && PYTHONPATH=sdk .venv/bin/python -m unittest --quiet
 	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
 	cd sdk-python && PYTHONPATH=python ../.venv/bin/python -m pytest --quiet
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain

@@ -11,6 +11,7 @@ componentize_py=$("$root/.ci/componentize-py.sh")
 # componentize-py looks into the active virtual environment; the one it lives in has nothing that guests could import.
 export VIRTUAL_ENV=$here/.venv
 unset PYTHONPATH PYTHONHOME
+mend() { PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/sdk "$here/.venv/bin/python" -m remotemedia_node.mend "$@"; }
 
 # component NAME MODULE FOLDER...: builds MODULE, found in the first of the folders, into NAME.wasm.
 component() {
@@ -19,15 +20,18 @@ component() {
   for folder in "$@"; do paths+=(-p "$folder"); done
   wanted=$(
     cd "$root"
-    find "${@#"$root/"}" wit/v0.1.0 guest-nodes/python/requirements.txt guest-nodes/python/build.sh -type f \
+    find "${@#"$root/"}" wit/v0.1.0 guest-nodes/python/requirements.txt guest-nodes/python/build.sh \
+      guest-nodes/python/sdk/remotemedia_node/mend.py -type f \
       -not -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
   )
   [ -f "$out/$name.wasm" ] && [ "$(cat "$out/$name.wasm.inputs" 2>/dev/null)" = "$wanted" ] && return
   building=$(mktemp -d "$out/.$name.XXXXXX")
   # shellcheck disable=SC2064  # the folder of this call
   trap "rm -rf '$building'" RETURN EXIT
-  if ! "$componentize_py" -q -d "$root/wit/v0.1.0" -w plugin componentize "$module" "${paths[@]}" \
-    -o "$building/$name.wasm" >"$building/log" 2>&1; then
+  if ! {
+    "$componentize_py" -q -d "$root/wit/v0.1.0" -w plugin componentize "$module" "${paths[@]}" \
+      -o "$building/$name.built" && mend "$building/$name.built" -o "$building/$name.wasm"
+  } >"$building/log" 2>&1; then
     cat "$building/log" >&2
     echo "guest-nodes/python/build.sh: componentize-py could not build $name from the module $module, see above" >&2
     exit 1
