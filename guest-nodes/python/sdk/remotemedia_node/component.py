@@ -4,6 +4,7 @@ componentize-py takes the class `Node` of the author's module for the component;
 componentize-py there is no `wit_world`, and `export` only checks the class.
 """
 
+import gc
 import json
 import sys
 import traceback
@@ -33,6 +34,10 @@ def export(node_class):
         component = Component(node_class)
         # componentize-py makes an object for every call; all must be the same.
         sys.modules[node_class.__module__].Node = type("Node", (), {"__new__": lambda cls: component})
+        # What was imported so far is part of the build. A collector that looked at it would touch all of its memory in
+        # the middle of some call, and every instance would have a copy of its own.
+        gc.collect()
+        gc.freeze()
     return node_class
 
 
