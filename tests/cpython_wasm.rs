@@ -25,7 +25,8 @@ fn runner() -> PathBuf {
     file
 }
 
-fn config() -> Config {
+/// A host that has the sandboxed CPython, and compiles it once for all tests.
+pub fn config() -> Config {
     // By the clock, and the machine may be busy.
     let mut policy = SandboxPolicy::default();
     policy.compile.timeout_ms = 600_000;
