@@ -1,6 +1,7 @@
 //! What a thousand live wasm nodes cost: memory per node, and making one more at that density, of our nodes and of
 //! bare wasmtime instances of the same component in turn. Every measurement has a process of its own, so that none
-//! uses what another one left behind. Also: how long a fresh process needs until a cached component is ready.
+//! uses what another one left behind. Also: how long a fresh process needs until a node of a cached component is ready, in
+//! Rust, in Python, and of a Python class.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up must stop")]
 #![expect(clippy::print_stdout, reason = "the numbers are its result")]
 
@@ -26,6 +27,7 @@ const ROUNDS: usize = 3;
 
 fn main() {
     let cache_dir = || PathBuf::from(std::env::args().nth(2).unwrap());
+    let number = || std::env::args().nth(3).unwrap().parse::<usize>().unwrap();
     match std::env::args().nth(1).as_deref() {
         Some("bare") => {
             let compiled = bare::Compiled::new(&component(), NODES as u32).unwrap();
@@ -37,13 +39,16 @@ fn main() {
             });
         }
         Some("nodes") => {
-            let runtime = runtime(None);
-            measure("our nodes", || ready_node(&*runtime));
+            let runtime = runtime(RuntimeKind::Wasm, None);
+            let gain = guest("gain");
+            measure("our nodes", || ready_node(&*runtime, &gain));
         }
         Some("cached") => {
-            let began = Instant::now();
-            let node = ready_node(&*runtime(Some(cache_dir())));
-            println!("cached component ready in {:.2} ms", began.elapsed().as_secs_f64() * 1e3);
+            let (name, kind, node) = of_cached_code().swap_remove(number());
+            let (began, cpu_began) = (Instant::now(), process_cpu_ns());
+            let node = ready_node(&*runtime(kind, Some(cache_dir())), &node);
+            let (wall_ms, cpu_ns) = (began.elapsed().as_secs_f64() * 1e3, process_cpu_ns() - cpu_began);
+            println!("{name} ready in {wall_ms:.2} ms, processor time {:.2} ms", cpu_ns as f64 / 1e6);
             drop(node);
         }
         _ => every_measurement(),
@@ -57,12 +62,17 @@ fn every_measurement() {
             .map_or_else(|_| String::new(), |load| format!("load {load}"))
     );
     let cache = std::env::temp_dir().join(format!("remotemedia-density-{}", std::process::id()));
+    let cached = || {
+        let numbers = 0..of_cached_code().len();
+        let lines = numbers.map(|number| child(&["cached", cache.to_str().unwrap(), &number.to_string()]));
+        lines.collect::<String>()
+    };
     // The first run fills the cache.
-    child(&["cached", cache.to_str().unwrap()]);
+    cached();
     for _ in 0..ROUNDS {
         print!("{}", child(&["bare"]));
         print!("{}", child(&["nodes"]));
-        print!("{}", child(&["cached", cache.to_str().unwrap()]));
+        print!("{}", cached());
     }
     std::fs::remove_dir_all(cache).unwrap();
 }
@@ -126,8 +136,15 @@ impl Times {
 }
 
 fn thread_cpu_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(now).unwrap().as_nanos() as u64
+    cpu_ns(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn process_cpu_ns() -> u64 {
+    cpu_ns(rustix::time::ClockId::ProcessCPUTime)
+}
+
+fn cpu_ns(clock: rustix::time::ClockId) -> u64 {
+    Duration::try_from(rustix::time::clock_gettime(clock)).unwrap().as_nanos() as u64
 }
 
 /// Memory of this process, in KiB.
@@ -172,21 +189,46 @@ impl Memory {
 }
 
 fn component() -> PathBuf {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/guests/gain.wasm");
+    built("gain")
+}
+
+fn built(guest: &str) -> PathBuf {
+    let file = repository().join("target/guests").join(guest).with_extension("wasm");
     assert!(file.is_file(), "{} is not there: run `make build`, which builds the guests", file.display());
     file
 }
 
-fn runtime(cache_dir: Option<PathBuf>) -> Arc<dyn Runtime> {
-    let host = Host::new(Config { cache_dir, ..Config::default() });
-    Arc::clone(host.runtimes().get(RuntimeKind::Wasm).unwrap())
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A node of a guest that is called `gain`, whatever it is written in.
+fn guest(file: &str) -> NodeManifest {
+    let mut node = NodeManifest::new("gain", "gain");
+    node.component = Some(built(file).into());
+    node
+}
+
+/// What the compile cache is measured with.
+fn of_cached_code() -> Vec<(&'static str, RuntimeKind, NodeManifest)> {
+    let mut class = NodeManifest::new("gain", "nodes:Gain");
+    class.base_dir = repository().join("tests/conformance");
+    vec![
+        ("cached component (Rust)", RuntimeKind::Wasm, guest("gain")),
+        ("cached component (Python)", RuntimeKind::Wasm, guest("gain-python")),
+        ("cached cpython_wasm, with a class,", RuntimeKind::CpythonWasm, class),
+    ]
+}
+
+fn runtime(kind: RuntimeKind, cache_dir: Option<PathBuf>) -> Arc<dyn Runtime> {
+    let host =
+        Host::new(Config { cache_dir, python_runner: vec![built("python-runner")], ..Config::default() });
+    Arc::clone(host.runtimes().get(kind).unwrap())
 }
 
 /// A node that has processed its first packet.
-fn ready_node(runtime: &dyn Runtime) -> Box<dyn Node> {
-    let mut manifest = NodeManifest::new("gain", "gain");
-    manifest.component = Some(component().into());
-    let mut node = runtime.create(&manifest).unwrap();
+fn ready_node(runtime: &dyn Runtime, manifest: &NodeManifest) -> Box<dyn Node> {
+    let mut node = runtime.create(manifest).unwrap();
     node.initialize().unwrap();
     let silence = AudioBuffer::from_f32(48_000, 1, vec![0.0; SAMPLES]).unwrap();
     let mut out = Outputs::new();
