@@ -3,9 +3,9 @@
 //! Loading machine code trusts it wholly, so only what this host wrote is loaded: every entry begins with a keyed
 //! hash over its name and content. A cache that cannot be used is no error: components are compiled again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use wasmtime::Engine;
@@ -13,9 +13,12 @@ use wasmtime::component::Component;
 
 use crate::cache_eviction;
 use crate::cache_key::{self, KEY_BYTES};
-use crate::machine_code::MachineCode;
+use crate::machine_code::{MachineCode, authentic_component};
+use crate::sealed_code::{SealedCode, UnsealedCode};
 
 const TAG_BYTES: usize = blake3::OUT_LEN;
+/// What is read at once: it stays in the processor's cache.
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// What identifies a component: the hash of its bytes.
 pub(crate) type Digest = blake3::Hash;
@@ -57,15 +60,11 @@ impl CompileCache {
     pub fn load(&self, engine: &Engine, digest: &Digest) -> Found {
         let name = entry_name(engine, digest);
         let path = self.dir.join(&name);
-        let Ok(entry) = fs::read(&path) else { return Found::Nothing };
-        let Some((tag, code)) = entry.split_first_chunk::<TAG_BYTES>() else { return Found::Refused };
-        // `blake3::Hash` compares in constant time.
-        if blake3::Hash::from_bytes(*tag) != self.tag(&name, code) {
-            return Found::Refused;
-        }
+        let Ok(mut entry) = File::open(&path) else { return Found::Nothing };
+        let Ok(Some(code)) = self.authentic(&name, &mut entry) else { return Found::Refused };
         // The tag proves that a process that knew this user's key wrote exactly these bytes under exactly this name;
         // only `store` does, with machine code of this host.
-        let component = MachineCode::by_this_host(code).component(engine);
+        let component = authentic_component(engine, code);
         cache_eviction::mark_used(&path);
         component.map_or(Found::Refused, Found::Code)
     }
@@ -83,10 +82,35 @@ impl CompileCache {
         cache_eviction::shrink(&self.dir, self.most_bytes, &name)
     }
 
+    /// The code of an entry; `None` when its tag is wrong. What is hashed is what is kept: the entry's file is read once.
+    fn authentic(&self, name: &str, entry: &mut File) -> io::Result<Option<SealedCode>> {
+        let mut tag = [0; TAG_BYTES];
+        entry.read_exact(&mut tag)?;
+        let (mut hasher, mut code) = (self.hasher(name), UnsealedCode::new());
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let read = match entry.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => chunk.get(..read).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hasher.update(read);
+            code.write_all(read)?;
+        }
+        let code = code.seal()?;
+        // `blake3::Hash` compares in constant time.
+        Ok((blake3::Hash::from_bytes(tag) == hasher.finalize()).then_some(code))
+    }
+
     fn tag(&self, name: &str, code: &[u8]) -> blake3::Hash {
+        self.hasher(name).update(code).finalize()
+    }
+
+    fn hasher(&self, name: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes()).update(code);
-        hasher.finalize()
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+        hasher
     }
 }
 

@@ -37,6 +37,7 @@ mod no_network;
 mod node;
 mod restart;
 mod runtime;
+mod sealed_code;
 mod seeded_random;
 mod tenant;
 mod ticker;

@@ -59,8 +59,9 @@ impl Loader {
         }
         let stamp = Stamp::of(file);
         let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
-        self.known_files.remember(file, stamp, blake3::hash(&bytes), SystemTime::now());
-        self.load_bytes(file, &bytes, pin, sandbox)
+        let digest = blake3::hash(&bytes);
+        self.known_files.remember(file, stamp, digest, SystemTime::now());
+        self.load_bytes(file, &bytes, digest, pin, sandbox)
     }
 
     /// The component in `file` without reading it again; `None` when it is not known well enough for that.
@@ -79,20 +80,20 @@ impl Loader {
         sandbox: Sandbox,
     ) -> Result<(Arc<Loaded>, Sha256), NodeError> {
         let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
-        let loaded = self.load_bytes(file, &bytes, None, sandbox)?;
+        let loaded = self.load_bytes(file, &bytes, blake3::hash(&bytes), None, sandbox)?;
         let sha256 = loaded.sha256(&bytes);
         Ok((loaded, sha256))
     }
 
-    /// From here on the file is not looked at again: what was checked is what runs.
+    /// From here on the file is not looked at again: what was checked is what runs. `digest` is that of `bytes`.
     fn load_bytes(
         &self,
         file: &Path,
         bytes: &[u8],
+        digest: Digest,
         pin: Option<&ComponentPin>,
         sandbox: Sandbox,
     ) -> Result<Arc<Loaded>, NodeError> {
-        let digest = blake3::hash(bytes);
         let slot = self.loaded.slot(digest);
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*slot {

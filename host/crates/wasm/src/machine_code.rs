@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::sealed_code::{SealedCode, name_of};
+
 /// Code that this host's compiler made.
 pub(crate) struct MachineCode<'a>(Cow<'a, [u8]>);
 
@@ -32,5 +34,23 @@ impl<'a> MachineCode<'a> {
         unsafe {
             Component::deserialize(engine, &self.0)
         }
+    }
+}
+
+/// Code of this host from the cache, made ready to run without a copy.
+///
+/// The caller vouches for it as [`MachineCode::by_this_host`] says.
+///
+/// # Errors
+/// When another version, or other settings, made it.
+pub(crate) fn authentic_component(engine: &Engine, code: SealedCode) -> wasmtime::Result<Component> {
+    match code {
+        SealedCode::Bytes(bytes) => MachineCode::by_this_host(bytes).component(engine),
+        // SAFETY: as above; and as nobody can write to the file any more, what is mapped stays what was authenticated.
+        #[expect(
+            unsafe_code,
+            reason = "loading machine code is unsafe; the type proves that it stays as it is"
+        )]
+        SealedCode::File(file) => unsafe { Component::deserialize_file(engine, name_of(&file)) },
     }
 }
