@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::binary::repository;
 
 /// Which crates of the house each crate may depend on, in any way.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("remotemedia-core", &[]),
     ("remotemedia-engine", &["remotemedia-core"]),
     ("remotemedia-nodes", &["remotemedia-core"]),
@@ -27,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "remotemedia-python",
         ],
     ),
+    ("remotemedia-sdk", &["remotemedia-host"]),
     ("remotemedia-tests", &["remotemedia-host", "remotemedia-core", "remotemedia-engine"]),
     ("remotemedia-benches", &["remotemedia-host", "remotemedia-core", "remotemedia-engine"]),
 ];
@@ -35,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const KNOWN_TO: [(&str, &[&str]); 4] = [
     ("wasmtime", &["remotemedia-wasm", "remotemedia-benches"]),
     ("wasmtime-wasi", &["remotemedia-wasm", "remotemedia-benches"]),
-    ("pyo3", &["remotemedia-python"]),
+    ("pyo3", &["remotemedia-python", "remotemedia-sdk"]),
     ("numpy", &["remotemedia-python"]),
 ];
 

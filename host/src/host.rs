@@ -10,7 +10,7 @@ use remotemedia_core::{
 };
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
-use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo};
+use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo, LiveNodes};
 use remotemedia_wasm::{
     CpythonWasmConfig, CpythonWasmRuntime, Inspection, SandboxCounts, WasmConfig, WasmRuntime,
 };
@@ -31,6 +31,20 @@ pub struct Host {
     sandboxed_python: Arc<CpythonWasmRuntime>,
     runtimes: Runtimes,
     tenant: Option<Arc<str>>,
+}
+
+/// One line per runtime.
+fn composed(
+    wasm: &Arc<WasmRuntime>,
+    python: &Arc<CpythonRuntime>,
+    sandboxed_python: &Arc<CpythonWasmRuntime>,
+) -> Runtimes {
+    Runtimes::new(vec![
+        Arc::new(NativeRuntime::new()) as Arc<dyn Runtime>,
+        Arc::clone(wasm) as _,
+        Arc::clone(python) as _,
+        Arc::clone(sandboxed_python) as _,
+    ])
 }
 
 impl Host {
@@ -58,13 +72,19 @@ impl Host {
                 packages: config.python_packages.clone(),
             },
         ));
-        let runtimes: Vec<Arc<dyn Runtime>> = vec![
-            Arc::new(NativeRuntime::new()),
-            Arc::clone(&wasm) as _,
-            Arc::clone(&python) as _,
-            Arc::clone(&sandboxed_python) as _,
-        ];
-        Self { config, wasm, python, sandboxed_python, runtimes: Runtimes::new(runtimes), tenant: None }
+        let runtimes = composed(&wasm, &python, &sandboxed_python);
+        Self { config, wasm, python, sandboxed_python, runtimes, tenant: None }
+    }
+
+    /// The same host inside a Python program: of its pipelines, the nodes with the ids of `live` are those objects.
+    /// Engines and compiled components are shared.
+    #[must_use]
+    pub fn with_live_nodes(&self, live: LiveNodes) -> Self {
+        // The program has found its packages already.
+        let settings = CpythonConfig { module_paths: Vec::new(), ..CpythonConfig::default() };
+        let python = Arc::new(CpythonRuntime::with_live_nodes(settings, live));
+        let runtimes = composed(&self.wasm, &python, &self.sandboxed_python);
+        Self { python, runtimes, ..self.clone() }
     }
 
     /// The same host, acting for the tenant called `name`: what the sandboxed nodes of all its pipelines use counts

@@ -20,7 +20,11 @@ pub use host::Host;
 pub use load::{LoadError, MOST_MANIFEST_BYTES};
 pub use lock::{LOCK_FILE, LockFailure, Locked, LockedComponent};
 pub use policy::{PolicyError, load_policy, policy_to_toml};
-pub use remotemedia_python::InterpreterInfo;
+/// For those who build on the host alone.
+pub use remotemedia_core as core;
+/// For those who build on the host alone.
+pub use remotemedia_engine as engine;
+pub use remotemedia_python::{InterpreterInfo, LiveNode, LiveNodes, marshal};
 pub use remotemedia_wasm::{
     BinaryKind, ChildFailure, ChildLimits, ComponentFacts, Import, Inspection, Offer, SandboxCounts,
     WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,

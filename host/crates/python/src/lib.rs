@@ -16,12 +16,14 @@ mod config;
 mod errors;
 mod info;
 mod interpreter;
+mod live;
 pub mod marshal;
 mod node;
 mod shim;
 mod venv;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use remotemedia_core::{
@@ -31,6 +33,7 @@ use serde_json::Value;
 
 pub use config::{CpythonConfig, PYTHON_VERSION};
 pub use info::InterpreterInfo;
+pub use live::{LiveNode, LiveNodes};
 pub use venv::{Venv, VenvSource, find as find_venv};
 
 use class::ClassName;
@@ -41,13 +44,25 @@ use node::CpythonNode;
 #[derive(Clone, Debug, Default)]
 pub struct CpythonRuntime {
     config: CpythonConfig,
+    live: Option<Arc<LiveNodes>>,
 }
 
 impl CpythonRuntime {
     /// A runtime with these settings.
     #[must_use]
     pub fn new(config: CpythonConfig) -> Self {
-        Self { config }
+        Self { config, live: None }
+    }
+
+    /// A runtime for pipelines of the Python program that this process is: the nodes with the ids of `live` are those
+    /// objects. Its pipelines are called from threads that run Python anyway, so their nodes need none of their own.
+    #[must_use]
+    pub fn with_live_nodes(config: CpythonConfig, live: LiveNodes) -> Self {
+        Self { config, live: Some(Arc::new(live)) }
+    }
+
+    fn live(&self, node: &NodeManifest) -> Option<&LiveNode> {
+        self.live.as_ref()?.get(&node.id)
     }
 
     /// True when the interpreter runs already.
@@ -114,10 +129,16 @@ impl Runtime for CpythonRuntime {
     }
 
     fn describe(&self, node: &NodeManifest) -> Result<Option<NodeDescriptor>, NodeError> {
-        self.with_class(node, |_, descriptor| Ok(descriptor))
+        match self.live(node) {
+            Some(live) => Ok(Some(live.descriptor(&node.node_type))),
+            None => self.with_class(node, |_, descriptor| Ok(descriptor)),
+        }
     }
 
     fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
+        if let Some(live) = self.live(node) {
+            return live.create();
+        }
         let created = self.with_class(node, |class, descriptor| {
             let ports: Vec<String> = descriptor.inputs.into_iter().map(|port| port.name).collect();
             CpythonNode::construct(class, node, &ports)
@@ -133,7 +154,7 @@ impl Runtime for CpythonRuntime {
     }
 
     fn wants_own_thread(&self) -> bool {
-        true
+        self.live.is_none()
     }
 
     fn enter_thread(&self, body: &mut dyn FnMut()) {

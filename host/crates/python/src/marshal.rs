@@ -83,6 +83,12 @@ pub fn open<'py>(py: Python<'py>, object: &Opaque) -> Option<Bound<'py, PyAny>> 
     object.downcast_ref::<Held>().map(|held| held.0.bind(py).clone())
 }
 
+/// `value` as an object payload, whatever it is: for whoever hands it to Python nodes only.
+#[must_use]
+pub fn hold_as_it_is(value: &Bound<'_, PyAny>) -> Payload {
+    Payload::Object(Opaque::new("a Python object", Held(value.clone().unbind())))
+}
+
 fn hold(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     let name: String = shim::report(value.py())?.call_method1("type_name", (value,))?.extract()?;
     Ok(Payload::Object(Opaque::new(name, Held(value.clone().unbind()))))

@@ -10,7 +10,7 @@ use remotemedia_core::{ErrorKind, Node, NodeError, NodeManifest, Outputs, Packet
 
 use crate::array;
 use crate::errors::{Verb, to_node_error};
-use crate::marshal::{json_to_python, payload_to_python, python_to_payload};
+use crate::marshal::{hold_as_it_is, json_to_python, payload_to_python, python_to_payload};
 use crate::shim;
 
 pub(crate) struct CpythonNode {
@@ -21,6 +21,8 @@ pub(crate) struct CpythonNode {
     /// The input of a streaming node; open from `initialize` to `flush`.
     stream: Option<Py<PyAny>>,
     is_streaming: bool,
+    /// Outputs stay Python objects, because only Python takes them: nothing is converted, and nothing lost.
+    opaque: bool,
     /// Names of the input ports when there are several: `process` is then told which, as `port=`.
     ports: Vec<Py<PyString>>,
     inputs: usize,
@@ -52,6 +54,26 @@ impl CpythonNode {
             driver: None,
             stream: None,
             is_streaming,
+            opaque: false,
+            ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
+            inputs,
+            last_pts_ns: 0,
+        })
+    }
+
+    /// Runs an object that exists already: only its `process` and `flush` are called. `opaque` leaves its outputs
+    /// Python objects.
+    pub(crate) fn live(object: &Bound<'_, PyAny>, ports: &[String], opaque: bool) -> PyResult<Self> {
+        let py = object.py();
+        let inputs = ports.len();
+        let ports = if inputs > 1 { ports } else { &[] };
+        Ok(Self {
+            process: object.getattr("process")?.unbind(),
+            instance: object.clone().unbind(),
+            driver: None,
+            stream: None,
+            is_streaming: false,
+            opaque,
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
             inputs,
             last_pts_ns: 0,
@@ -92,28 +114,36 @@ impl CpythonNode {
     fn emit(&mut self, returned: Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
         let py = returned.py();
         match Returned::of(&returned)? {
-            Returned::Value => push(&returned, pts_ns, out),
+            Returned::Value => self.push(&returned, pts_ns, out),
             Returned::Generator => {
                 for value in returned.try_iter()? {
-                    push(&value?, pts_ns, out)?;
+                    self.push(&value?, pts_ns, out)?;
                 }
                 Ok(())
             }
             Returned::AsyncGenerator => {
                 let values = self.driver(py)?.call_method1("collect", (returned,))?;
-                values.cast::<PyList>()?.iter().try_for_each(|value| push(&value, pts_ns, out))
+                values.cast::<PyList>()?.iter().try_for_each(|value| self.push(&value, pts_ns, out))
             }
             Returned::Awaitable => {
                 let value = self.driver(py)?.call_method1("complete", (returned,))?;
-                push(&value, pts_ns, out)
+                self.push(&value, pts_ns, out)
             }
         }
     }
 
-    fn emit_streamed(values: &Bound<'_, PyAny>, out: &mut Outputs) -> PyResult<()> {
+    fn emit_streamed(&self, values: &Bound<'_, PyAny>, out: &mut Outputs) -> PyResult<()> {
         for pair in values.cast::<PyList>()?.iter() {
             let (pts_ns, value): (i64, Bound<'_, PyAny>) = pair.extract()?;
-            push(&value, pts_ns, out)?;
+            self.push(&value, pts_ns, out)?;
+        }
+        Ok(())
+    }
+
+    fn push(&self, value: &Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
+        if !value.is_none() {
+            let payload = if self.opaque { hold_as_it_is(value) } else { python_to_payload(value)? };
+            out.push(Packet { pts_ns, payload });
         }
         Ok(())
     }
@@ -166,13 +196,6 @@ impl Returned {
     }
 }
 
-fn push(value: &Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
-    if !value.is_none() {
-        out.push(Packet { pts_ns, payload: python_to_payload(value)? });
-    }
-    Ok(())
-}
-
 /// The Python value of a packet, or an error about the packet rather than the node.
 fn input<'py>(py: Python<'py>, payload: Payload) -> Result<Bound<'py, PyAny>, NodeError> {
     if let Payload::Object(object) = &payload
@@ -219,7 +242,7 @@ impl Node for CpythonNode {
             let outcome = if self.is_streaming {
                 self.open_stream(py)
                     .and_then(|stream| stream.call_method1("feed", (pts_ns, value)))
-                    .and_then(|values| Self::emit_streamed(&values, out))
+                    .and_then(|values| self.emit_streamed(&values, out))
             } else {
                 self.call_process(port, value).and_then(|returned| self.emit(returned, pts_ns, out))
             };
@@ -231,7 +254,7 @@ impl Node for CpythonNode {
         self.run(|node, py| {
             if node.is_streaming {
                 let values = node.open_stream(py)?.call_method0("end")?;
-                Self::emit_streamed(&values, out)?;
+                node.emit_streamed(&values, out)?;
             }
             match node.instance.bind(py).getattr_opt("flush")? {
                 Some(flush) => {

@@ -3,6 +3,7 @@
 
 mod described;
 mod found;
+mod live;
 mod project;
 mod raising;
 mod running;

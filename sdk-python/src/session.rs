@@ -1,0 +1,215 @@
+//! One graph, planned once, and the pipeline that runs it on the thread that calls.
+//!
+//! Nodes that Python holds call back into Python. The thread lets go of the interpreter around everything else, so
+//! pipelines of several threads run at the same time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use remotemedia_host::core::manifest::ManifestFormat;
+use remotemedia_host::core::{Manifest, NodeError, Packet};
+use remotemedia_host::engine::{Canceller, Output, Pipeline, PipelineOptions, Plan};
+use remotemedia_host::{Config, Host, LiveNode, LiveNodes, marshal};
+
+use crate::errors::{manifest_errors, node_error};
+
+/// What left the graph: (position of the node in the manifest, value).
+type Outputs<'py> = Vec<(usize, Bound<'py, PyAny>)>;
+
+/// A planned graph and, between `begin` and `end`, its running pipeline.
+#[pyclass(frozen, module = "remotemedia._remotemedia_runtime")]
+pub(crate) struct Session {
+    host: Host,
+    plan: Plan,
+    /// Ids of the nodes that nothing feeds, and whether they take Python objects as they are.
+    sources: Vec<(String, bool)>,
+    metrics: bool,
+    running: Mutex<Option<Pipeline>>,
+    canceller: Mutex<Option<Canceller>>,
+    counted: Mutex<Option<String>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[pymethods]
+impl Session {
+    /// Plans `manifest` (JSON). `live` maps ids to (object, names of inputs, whether its outputs stay Python objects).
+    #[new]
+    fn new(
+        py: Python<'_>,
+        manifest: &str,
+        live: HashMap<String, (Py<PyAny>, Vec<String>, bool)>,
+        metrics: bool,
+    ) -> PyResult<Self> {
+        let live: LiveNodes = live
+            .into_iter()
+            .map(|(id, (object, inputs, opaque))| (id, LiveNode { object, inputs, opaque }))
+            .collect();
+        let ids: Vec<String> = live.keys().cloned().collect();
+        let host = host().map_err(PyValueError::new_err)?;
+        let planned = py.detach(|| {
+            let host = host.with_live_nodes(live);
+            let manifest = Manifest::parse(manifest.as_bytes(), ManifestFormat::Json)?;
+            host.plan(&manifest).map(|plan| (host, plan))
+        });
+        let (host, plan) = planned.map_err(|errors| manifest_errors(py, &errors))?;
+        let graph = plan.graph();
+        let id = |index: usize| graph.nodes()[index].manifest.id.clone();
+        let sources = graph.sources().into_iter().map(id).map(|id| {
+            let takes_objects = ids.contains(&id);
+            (id, takes_objects)
+        });
+        let sources = sources.collect();
+        let (running, canceller, counted) = Default::default();
+        Ok(Self { host, plan, sources, metrics, running, canceller, counted })
+    }
+
+    /// (id, node type, runtime, why that runtime) of every node.
+    fn plan(&self) -> Vec<(String, String, &'static str, String)> {
+        let nodes = self.plan.graph().nodes().iter().enumerate();
+        nodes
+            .map(|(index, node)| {
+                let selection = self.plan.selection(index);
+                let manifest = &node.manifest;
+                (
+                    manifest.id.clone(),
+                    manifest.node_type.clone(),
+                    selection.kind.name(),
+                    selection.reason.clone(),
+                )
+            })
+            .collect()
+    }
+
+    /// Creates and initializes the nodes that are not Python's own.
+    fn begin(&self, py: Python<'_>) -> PyResult<()> {
+        let options = PipelineOptions { metrics: self.metrics, ..PipelineOptions::default() };
+        let started = py.detach(|| {
+            let pipeline = self.host.start(&self.plan, options)?;
+            *lock(&self.canceller) = Some(pipeline.canceller());
+            *lock(&self.running) = Some(pipeline);
+            Ok(())
+        });
+        started.map_err(|error: NodeError| node_error(py, &error))
+    }
+
+    /// Gives `value` to every node that nothing feeds.
+    fn feed<'py>(&self, py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Outputs<'py>> {
+        let packets: PyResult<Vec<_>> = self
+            .sources
+            .iter()
+            .map(|(id, takes_objects)| Ok((id.as_str(), packet(value, *takes_objects)?)))
+            .collect();
+        let packets = packets?;
+        self.call(py, move |pipeline| {
+            packets.into_iter().try_for_each(|(id, packet)| pipeline.feed(id, packet))
+        })
+    }
+
+    /// Gives `value` to the source called `node_id`, which is one of Python's own.
+    fn feed_to<'py>(
+        &self,
+        py: Python<'py>,
+        node_id: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Outputs<'py>> {
+        let packet = packet(value, true)?;
+        self.call(py, move |pipeline| pipeline.feed(node_id, packet))
+    }
+
+    /// Ends the stream, and gives what the nodes had kept back.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Outputs<'py>> {
+        let mut rest = Vec::new();
+        let flushed = self.call(py, |pipeline| {
+            pipeline.finish()?;
+            while let Some(output) = pipeline.next()? {
+                rest.push(output);
+            }
+            Ok(())
+        })?;
+        debug_assert!(flushed.is_empty());
+        values(py, rest)
+    }
+
+    /// Cleans up the nodes that are not Python's own. Does nothing when there is nothing.
+    fn end(&self, py: Python<'_>) {
+        py.detach(|| {
+            lock(&self.canceller).take();
+            if let Some(pipeline) = lock(&self.running).take() {
+                if self.metrics {
+                    *lock(&self.counted) = serde_json::to_string(&pipeline.metrics()).ok();
+                }
+                drop(pipeline);
+            }
+        });
+    }
+
+    /// Lets no further call of a node begin. May be called from any thread.
+    fn cancel(&self) {
+        if let Some(canceller) = &*lock(&self.canceller) {
+            canceller.cancel();
+        }
+    }
+
+    /// What the pipeline that ended last had counted, as JSON; once.
+    fn take_metrics(&self) -> Option<String> {
+        lock(&self.counted).take()
+    }
+}
+
+impl Session {
+    /// Calls the running pipeline without holding the interpreter, and takes what left the graph.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        body: impl FnOnce(&mut Pipeline) -> Result<(), NodeError> + Send,
+    ) -> PyResult<Outputs<'py>> {
+        let done = py.detach(|| {
+            let mut running = lock(&self.running);
+            let Some(pipeline) = running.as_mut() else { return Ok(None) };
+            body(pipeline)?;
+            let mut outputs = Vec::new();
+            while let Some(output) = pipeline.try_next()? {
+                outputs.push(output);
+            }
+            Ok(Some(outputs))
+        });
+        match done {
+            Ok(Some(outputs)) => values(py, outputs),
+            Ok(None) => Err(PyRuntimeError::new_err("the pipeline does not run: begin() comes first")),
+            Err(error) => Err(node_error(py, &error)),
+        }
+    }
+}
+
+/// The host of this process, with the settings and the policy that the environment named when it was first needed.
+fn host() -> Result<&'static Host, String> {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    if let Some(host) = HOST.get() {
+        return Ok(host);
+    }
+    let mut config = Config::from_env().map_err(|error| error.to_string())?;
+    config.read_policy(None).map_err(|error| error.to_string())?;
+    Ok(HOST.get_or_init(|| Host::new(config)))
+}
+
+pub(crate) fn native_node_types() -> Vec<String> {
+    let host = Host::new(Config::default());
+    host.native_nodes().into_iter().map(|descriptor| descriptor.node_type.clone()).collect()
+}
+
+fn packet(value: &Bound<'_, PyAny>, as_it_is: bool) -> PyResult<Packet> {
+    let payload = if as_it_is { marshal::hold_as_it_is(value) } else { marshal::python_to_payload(value)? };
+    Ok(Packet { pts_ns: 0, payload })
+}
+
+fn values(py: Python<'_>, outputs: Vec<Output>) -> PyResult<Outputs<'_>> {
+    outputs
+        .into_iter()
+        .map(|output| Ok((output.node, marshal::payload_to_python(py, output.packet.payload)?)))
+        .collect()
+}
