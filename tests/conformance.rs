@@ -95,7 +95,7 @@ fn every_class_of_the_python_package_that_takes_packets_has_a_row() {
             continue;
         }
         let source = std::fs::read_to_string(&path).unwrap();
-        let takes_packets = |class: &&str| class.contains("remotemedia_inputs = ");
+        let takes_packets = |class: &&str| class.contains("\n    remotemedia_inputs");
         for class in source.split("\nclass ").skip(1).filter(takes_packets) {
             let name = class.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
             let has = |row: &Row| row.runtime == RuntimeKind::Cpython && row.node_type == name;

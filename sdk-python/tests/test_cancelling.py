@@ -1,7 +1,6 @@
 """Cancelled runs end, and clean up."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -190,11 +189,12 @@ def test_ctrl_c_ends_a_run_and_cleans_up(mode, how):
             print("interrupted", flush=True)
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=60)[0].split()
     assert rest[-1] == "interrupted"
     assert ("clean" if how == "run_sync" else "left") in rest
-    assert process.returncode == 0
+    # Under native code a thread cannot be left behind: the process ends, and says why.
+    assert process.returncode == (1 if (how, mode) == ("run", "rust_inprocess_ffi") else 0)

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_nodes import Fails, Identity, Last, OnlyOdd, Plus, PlusLater, Repeat, RepeatLater, RunningSum, Sum
 
 from remotemedia import NodeError, Pipeline
+
+MODES = ("python_cpu", "rust_inprocess_ffi")
 
 #: What each node makes of all the items it gets: (per item, at the end).
 MODELS = {
@@ -80,19 +83,15 @@ items = st.lists(st.integers(0, 3), max_size=4)
 
 @settings(max_examples=150)
 @given(graphs(), items)
-def test_random_graphs_give_what_the_model_gives(mode_free_graph, given_items):
-    check(mode_free_graph, given_items, "python_cpu")
-
-
-def check(graph, given_items, mode):
+def test_random_graphs_give_what_the_model_gives(graph, given_items):
     kinds, feeders = graph
     results = Model(kinds, feeders).run(given_items)
-    pipeline = build(kinds, feeders, mode)
-    got = pipeline.run_sync(given_items)
-    if len(results) == 1:
-        assert got == collapsed(next(iter(results.values())))
-    else:
-        assert list(got.values()) == [collapsed(values) for values in results.values()]
+    for mode in MODES:
+        got = build(kinds, feeders, mode).run_sync(given_items)
+        if len(results) == 1:
+            assert got == collapsed(next(iter(results.values())))
+        else:
+            assert list(got.values()) == [collapsed(values) for values in results.values()]
 
 
 @settings(max_examples=50)
@@ -104,9 +103,9 @@ def test_streaming_gives_what_running_gives(graph, given_items):
         for item in given_items:
             yield item
 
-    async def streamed():
+    async def streamed(mode):
         got = {}
-        async with build(kinds, feeders, "python_cpu") as pipeline:
+        async with build(kinds, feeders, mode) as pipeline:
             async for value in pipeline.process(stream()):
                 node, value = value if len(sinks) > 1 else (sinks[0], value)
                 got.setdefault(node, []).append(value)
@@ -114,9 +113,10 @@ def test_streaming_gives_what_running_gives(graph, given_items):
 
     sinks = [f"{kind.__name__}_{node}" for node, kind in enumerate(kinds) if not any(node in f for f in feeders)]
     whole = build(kinds, feeders, "python_cpu").run_sync(given_items)
-    got = asyncio.run(streamed())
     expected = whole if len(sinks) > 1 else {sinks[0]: whole}
-    assert {sink: collapsed(got.get(sink, [])) for sink in sinks} == expected
+    for mode in MODES:
+        got = asyncio.run(streamed(mode))
+        assert {sink: collapsed(got.get(sink, [])) for sink in sinks} == expected
 
 
 @settings(max_examples=50)
@@ -124,10 +124,8 @@ def test_streaming_gives_what_running_gives(graph, given_items):
 def test_a_failure_anywhere_is_an_error(graph, place):
     kinds, feeders = graph
     kinds = [Fails if index == place % len(kinds) else Identity for index in range(len(kinds))]
-    try:
-        build(kinds, feeders, "python_cpu").run_sync([1, 2])
-    except NodeError as error:
-        assert error.node_id == f"Fails_{place % len(kinds)}"
-        assert isinstance(error.__cause__, ValueError)
-    else:
-        raise AssertionError("no error")
+    for mode in MODES:
+        with pytest.raises(NodeError) as caught:
+            build(kinds, feeders, mode).run_sync([1, 2])
+        assert caught.value.node_id == f"Fails_{place % len(kinds)}"
+        assert isinstance(caught.value.__cause__, ValueError)

@@ -124,7 +124,6 @@ def test_classes_beside_the_manifest_are_found(tmp_path):
         (manifest(("a", "Add", {"params": [1]})), ["nodes[0].params"]),
         (manifest(("a", "Add", {}), connections=[("a", "z")]), ["connections[0].to: there is no node 'z'"]),
         (manifest(("a", "Add", {}), ("b", "Add", {}), connections=[("a", "b"), ("b", "a")]), ["cycle: a -> b -> a"]),
-        (manifest(("a", "gain", {"component": "gain.wasm"})), ["native runtime only"]),
         ("{", ["not JSON"]),
         ("{}", ["$.version"]),
     ],

@@ -209,6 +209,32 @@ def test_a_pipeline_may_run_again(mode):
     assert [pipeline.run_sync(1), pipeline.run_sync(2), asyncio.run(pipeline.run(3))] == [2, 3, 4]
 
 
+def test_what_changed_between_runs_counts(mode):
+    pipeline = Pipeline([Plus(name="a")], mode=mode)
+    assert pipeline.run_sync(1) == 2
+    pipeline.nodes[0].addend = 10
+    assert pipeline.run_sync(1) == 11
+    pipeline.add_node(Fails(), after="a").add_node(Plus(), after="a")
+    pipeline.nodes[1].name = "renamed"
+    with pytest.raises(NodeError, match="node `renamed_1`"):
+        pipeline.run_sync(1)
+    pipeline.nodes[1].where = "never"
+    assert pipeline.run_sync(1) == {"renamed_1": 11, "Plus_2": 12}
+    pipeline.remove_node("renamed")
+    assert pipeline.run_sync(1) == 12
+    pipeline.enable_metrics = True
+    pipeline.run_sync([1, 2])
+    assert pipeline.get_metrics()["node_metrics"][0]["execution_count"] == 2
+
+
+def test_runs_at_the_same_time_are_apart(mode):
+    async def both():
+        pipeline = Pipeline([RunningSum()], mode=mode)
+        return await asyncio.gather(pipeline.run([1, 2]), pipeline.run([10, 20]))
+
+    assert asyncio.run(both()) == [[1, 3], [10, 30]]
+
+
 def test_an_empty_pipeline_does_not_run(mode):
     with pytest.raises(PipelineError, match="empty"):
         Pipeline(mode=mode).run_sync(1)

@@ -21,7 +21,7 @@ class TestSource(Node):
 
     def __init__(self, items: Iterable[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.items = list(items)
+        self.items: list[Any] = list(items)
 
     def process(self, data: Any = None) -> Iterator[Any]:
         """Yields the items."""

@@ -13,6 +13,7 @@ from remotemedia.core.arguments import params_of
 from remotemedia.core.exceptions import ManifestError
 from remotemedia.core.graph import Edge, Graph
 from remotemedia.core.lookup import node_of
+from remotemedia.core.node import Node
 
 
 MOST_MANIFEST_BYTES = 16 * 2**20
@@ -46,7 +47,7 @@ def read_manifest(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[dict
     if isinstance(source, Mapping):
         return dict(source), None
     if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return _parsed(source, "manifest"), None
+        return parsed(source, "manifest"), None
     if not isinstance(source, (str, PathLike)):
         raise TypeError(f"a manifest is a path, a JSON text or a dict, not a {type(source).__name__}")
     path = Path(source)
@@ -58,10 +59,11 @@ def read_manifest(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[dict
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: not UTF-8: {error}") from error
-    return _parsed(text, str(path)), path.resolve().parent
+    return parsed(text, str(path)), path.resolve().parent
 
 
-def _parsed(text: str, where: str) -> dict[str, Any]:
+def parsed(text: str, where: str) -> dict[str, Any]:
+    """The manifest in a JSON text; `where` is what errors call it."""
     try:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -79,17 +81,17 @@ class Parts:
         if manifest.get("version") != "v1":
             faults.append(f"$.version: must be \"v1\", not {manifest.get('version')!r}")
         metadata = manifest.get("metadata")
-        self.name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        self.name: Any = metadata.get("name") if isinstance(metadata, Mapping) else None
         if not isinstance(self.name, str) or not 1 <= len(self.name) <= 255:
             faults.append("$.metadata.name: must be a string of 1 to 255 characters")
         entries = _entries(manifest, "nodes", faults)
         if not entries:
             faults.append("$.nodes: there must be at least one node")
-        self.ids = _ids(entries, faults)
-        self.edges = self._edges(_entries(manifest, "connections", faults), faults)
+        self.ids: list[str] = _ids(entries, faults)
+        self.edges: list[Edge] = self._edges(_entries(manifest, "connections", faults), faults)
         if faults:
             raise ManifestError("\n".join(faults))
-        self.nodes = [node_of(entry, folder) for entry in entries]
+        self.nodes: list[Node] = [node_of(entry, folder) for entry in entries]
 
     def _edges(self, entries: Sequence[Mapping[str, Any]], faults: list[str]) -> list[Edge]:
         edges = []
@@ -127,8 +129,6 @@ def _ids(entries: Sequence[Mapping[str, Any]], faults: list[str]) -> list[str]:
             faults.append(f"$.nodes[{number}].node_type: must be a string, not {node_type!r}")
         if not isinstance(entry.get("params", {}), Mapping):
             faults.append(f"$.nodes[{number}].params: must be an object")
-        if entry.get("component") is not None:
-            faults.append(f"$.nodes[{number}].component: WebAssembly components run in the native runtime only")
         ids.append(node_id if isinstance(node_id, str) else f"#{number}")
     return ids
 

@@ -71,13 +71,46 @@ def _near(name: str, names: list[str]) -> str:
 
 def node_of(entry: Mapping[str, Any], folder: Path | None = None) -> Node:
     """The node that a manifest's entry describes."""
+    params, hint = dict(entry.get("params") or {}), entry.get("runtime_hint", "auto")
+    native = _native(entry, params, hint, folder)
+    if native is not None:
+        return native
     node_class = class_of(entry["node_type"], folder)
-    params = dict(entry.get("params") or {})
     try:
         node = node_class(**params)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"node `{entry.get('id', '?')}` ({entry['node_type']}), params: {error}") from error
-    node.runtime_hint = entry.get("runtime_hint", "auto")
+    node.runtime_hint = hint
     if entry.get("is_streaming"):
         node.is_streaming = True
     return node
+
+
+#: Fields of an entry that `node_of` reads itself; those of native nodes keep the rest.
+_READ = frozenset({"id", "node_type", "params", "runtime_hint", "component", "is_streaming"})
+
+
+def _native(entry: Mapping[str, Any], params: dict[str, Any], hint: str, folder: Path | None) -> Node | None:
+    """The node, when the native engine makes it: a component, or a type that it has and that is no class here."""
+    from remotemedia import nodes
+
+    node_type, component = entry["node_type"], entry.get("component")
+    if component is not None:
+        path, sha256 = (component["path"], component["sha256"]) if isinstance(component, Mapping) else (component, None)
+        node = nodes.WasmNode((folder or Path()) / path, node_type=node_type, sha256=sha256, **params)
+        node.options = {name: value for name, value in entry.items() if name not in _READ}
+        return node
+    bundled = OTHER_NAMES.get(node_type, node_type) in nodes.__all__
+    if not bundled and (hint in ("native", "rust") or (hint == "auto" and node_type in _native_types())):
+        native = nodes.NativeNode(node_type, **params)
+        native.options = {name: value for name, value in entry.items() if name not in _READ}
+        return native
+    return None
+
+
+def _native_types() -> list[str]:
+    from remotemedia.core.native import load
+
+    module, _ = load()
+    types: list[str] = [] if module is None else module.native_node_types()
+    return types

@@ -44,12 +44,20 @@ class PipelineMetrics(TypedDict):
 class NodeCounter:
     """Counts the calls of one node."""
 
-    __slots__ = ("calls", "errors", "longest_ns", "node_id", "node_type", "outputs", "shortest_ns", "total_ns")
+    __slots__ = (
+        "calls", "errors", "longest_ns", "node_id", "node_type", "outputs", "served_by", "shortest_ns", "total_ns",
+    )  # fmt: skip
 
     def __init__(self, node_id: str, node_type: str) -> None:
-        self.node_id, self.node_type = node_id, node_type
-        self.calls = self.errors = self.outputs = self.total_ns = self.longest_ns = 0
-        self.shortest_ns = sys.maxsize
+        self.node_id: str = node_id
+        self.node_type: str = node_type
+        self.served_by: str = "python_cpu"
+        self.calls: int = 0
+        self.errors: int = 0
+        self.outputs: int = 0
+        self.total_ns: int = 0
+        self.longest_ns: int = 0
+        self.shortest_ns: int = sys.maxsize
 
     def record(self, took_ns: int, outputs: int, failed: bool) -> None:
         """One call of `process`."""
@@ -66,7 +74,7 @@ class NodeCounter:
         return {
             "node_id": self.node_id,
             "node_type": self.node_type,
-            "served_by": "python_cpu",
+            "served_by": self.served_by,
             "execution_count": self.calls,
             "success_count": succeeded,
             "error_count": self.errors,
@@ -92,6 +100,19 @@ class Counters:
     def of(self, node_id: str, node_type: str) -> NodeCounter:
         """The counter of a node."""
         return self._nodes.setdefault(node_id, NodeCounter(node_id, node_type))
+
+    def absorb(self, counted: list[dict[str, Any]]) -> None:
+        """Adds what the native engine counted in one stream."""
+        for node in counted:
+            counter = self.of(node["node_id"], node["node_type"])
+            counter.served_by = node["served_by"]
+            counter.calls += node["execution_count"]
+            counter.errors += node["error_count"]
+            counter.outputs += node["packets_out"]
+            counter.total_ns += round(1e3 * node["total_duration_us"])
+            if node["execution_count"]:
+                counter.shortest_ns = min(counter.shortest_ns, round(1e3 * node["min_duration_us"]))
+                counter.longest_ns = max(counter.longest_ns, round(1e3 * node["max_duration_us"]))
 
     def ran(self, took_ns: int) -> None:
         """One run is over."""

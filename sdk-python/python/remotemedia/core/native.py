@@ -1,14 +1,205 @@
-"""The native module, if it is installed."""
+"""The native engine, mode `rust_inprocess_ffi`: it moves the packets and runs the nodes that are not Python's.
+
+A Python node runs as the very object that it is. Between Python nodes the very objects are passed on; what enters a native or
+WebAssembly node, or leaves one, is converted.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
+import weakref
+from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
+
+from remotemedia.core.exceptions import ManifestError, NodeError
+from remotemedia.core.failure import add_note
+from remotemedia.core.graph import Graph
+from remotemedia.core.metrics import Counters
+from remotemedia.core.python_cpu import Cancelled, Session, _Slot
+
+Outputs = list[tuple[int, Any]]
 
 
 def load() -> tuple[ModuleType | None, str | None]:
-    """(module, None), or (None, why not)."""
+    """(the native module, None), or (None, why it cannot be loaded)."""
     try:
         return importlib.import_module("remotemedia._remotemedia_runtime"), None
     except ImportError as error:
         return None, str(error)
+
+
+def node_failure(kind: str, node_id: str, operation: str | None, message: str, trace: str | None) -> NodeError:
+    """The exception for a node that failed natively. The native module calls this."""
+    where = f"node `{node_id}`, {operation or 'run'}"
+    failure = NodeError(f"{where}: {message}", node_id=node_id, operation=operation)
+    failure.remotemedia_kind = kind
+    if trace:
+        add_note(failure, trace)
+    return failure
+
+
+def manifest_failure(message: str) -> ManifestError:
+    """The exception for a manifest that the host refuses. The native module calls this."""
+    return ManifestError(message)
+
+
+class _Given:
+    """What a source gave by itself, on its way into the engine: the node is not asked again."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Live:
+    """A Python node as the engine sees it: `process` and `flush`, called by the thread that feeds.
+
+    The session holds the engine, and the engine this: the session is not held back, or nobody would ever be let go.
+    """
+
+    __slots__ = ("_session", "_slot")
+
+    def __init__(self, session: NativeSession, slot: _Slot) -> None:
+        self._session, self._slot = weakref.proxy(session), slot
+
+    def process(self, value: Any, port: str | None = None) -> Any:
+        """The value, or a generator of the values, that the node gives."""
+        if type(value) is _Given:
+            return value.value
+        session = self._session
+        values = session.answered(self._slot, "process", session._process, self._slot, port, value)
+        return values[0] if len(values) == 1 else _each(values)
+
+    def flush(self) -> Iterator[Any]:
+        """A generator of the values that the node had kept back."""
+        session = self._session
+        return _each(session.answered(self._slot, "flush", session._flushed, self._slot))
+
+
+def _each(values: list[Any]) -> Iterator[Any]:
+    yield from values
+
+
+class NativeSession(Session):
+    """As `Session`, with the engine in the place of its loops."""
+
+    in_native_code = True
+
+    def __init__(self, graph: Graph, counters: Counters | None = None) -> None:
+        super().__init__(graph, None)
+        native, why = load()
+        if native is None:
+            raise ImportError(why)
+        self._metrics = counters
+        self._raised: BaseException | None = None
+        self._streaming = False
+        entries = [node._native_entry() for node in graph.nodes]
+        self._is_live = [entry is None for entry in entries]
+        live = {
+            slot.id: (_Live(self, slot), list(slot.ports) or ["in"], self._stays_python(index))
+            for index, slot in enumerate(self._slots)
+            if self._is_live[index]
+        }
+        self._engine: Any = native.Session(_manifest(graph, entries), live, counters is not None)
+
+    def _stays_python(self, index: int) -> bool:
+        return all(self._is_live[edge.target] for edge in self._graph.leaving[index])
+
+    def planned(self) -> list[tuple[str, str, str, str]]:
+        """(id, node type, runtime, reason) of every node, as the host chose."""
+        planned: list[tuple[str, str, str, str]] = self._engine.plan()
+        return planned
+
+    def cancel(self) -> None:
+        super().cancel()
+        self._engine.cancel()
+
+    def start(self) -> None:
+        super().start()
+        self._begin()
+
+    def _begin(self) -> None:
+        """A stream ends with `finish`: the next one has native nodes of its own."""
+        if not self._streaming:
+            self._asked(self._engine.begin)
+            self._streaming = True
+
+    def feed(self, value: Any) -> Outputs:
+        self._begin()
+        outputs: Outputs = self._asked(self._engine.feed, value)
+        return outputs
+
+    def pull(self) -> Iterator[Outputs]:
+        self._begin()
+        for source in self._graph.sources:
+            slot = self._slots[source]
+            for value in self._given_by(slot):
+                yield self._asked(self._engine.feed_to, slot.id, _Given(value))
+
+    def finish(self) -> Outputs:
+        self._begin()
+        outputs: Outputs = self._asked(self._engine.finish)
+        self._end()
+        return outputs
+
+    def stop(self) -> None:
+        try:
+            self._end()
+        finally:
+            super().stop()
+
+    def _end(self) -> None:
+        self._streaming = False
+        self._engine.end()
+        if self._metrics is not None and (counted := self._engine.take_metrics()) is not None:
+            self._metrics.absorb(json.loads(counted)["node_metrics"])
+
+    def _asked(self, method: Any, *arguments: Any) -> Any:
+        """Calls the engine. What a Python node raised is raised as it was, not as the engine tells it."""
+        if self._cancelled:
+            raise Cancelled
+        try:
+            return method(*arguments)
+        except BaseException as error:
+            self._streaming = False
+            raised, self._raised = self._raised, None
+            if raised is not None:
+                raise raised from raised.__cause__
+            if self._cancelled:
+                raise Cancelled from error
+            raise
+
+    def answered(self, slot: _Slot, operation: str, method: Any, *arguments: Any) -> list[Any]:
+        """What a Python node gives; what it raises is kept for the caller of the engine."""
+        try:
+            values: list[Any] = self._guarded(slot, operation, method, *arguments)
+        except BaseException as error:
+            self._raised = error
+            raise
+        return values
+
+    def _initialize(self, slot: _Slot) -> None:
+        if slot.node._native_entry() is None:
+            super()._initialize(slot)
+
+    def _given_by(self, slot: _Slot) -> Iterator[Any]:
+        return super()._given_by(slot) if slot.node._native_entry() is None else iter(())
+
+
+def _manifest(graph: Graph, entries: list[dict[str, Any] | None]) -> str:
+    """What the engine is told: native nodes as they are, Python nodes by their ids."""
+    nodes = [
+        {"id": node_id, **(entry or {"node_type": "python:Object", "runtime_hint": "cpython"})}
+        for node_id, entry in zip(graph.ids, entries, strict=True)
+    ]
+    connections = [
+        {
+            "from": graph.ids[edge.source],
+            "to": graph.ids[edge.target] + (f".{edge.port}" if edge.port is not None else ""),
+        }
+        for edge in graph.edges
+    ]
+    return json.dumps({"version": "v1", "metadata": {"name": "python"}, "nodes": nodes, "connections": connections})

@@ -94,7 +94,7 @@ class Node(ABC):
     _is_initialized: bool
     _session_id: str | None
 
-    __signature__ = ConstructorSignature()
+    __signature__: ClassVar[ConstructorSignature] = ConstructorSignature()
 
     if not TYPE_CHECKING:  # type checkers read the signature off __init__
 
@@ -200,6 +200,10 @@ class Node(ABC):
     def _extract_params(self) -> dict[str, Any]:
         """The params of the manifest, before they are checked to be JSON: what the constructor was given."""
         return params_of(type(self), *self._arguments)
+
+    def _native_entry(self) -> dict[str, Any] | None:
+        """The manifest's entry of a node that the native engine makes by itself; None of one that Python runs."""
+        return None
 
     def _params(self) -> dict[str, Any]:
         swallowed = variable_positional(type(self), self._arguments[0])

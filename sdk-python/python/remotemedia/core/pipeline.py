@@ -14,9 +14,9 @@ from remotemedia.core import definition, modes
 from remotemedia.core.exceptions import ManifestError, PipelineError, UnknownNodeError
 from remotemedia.core.graph import Edge, Graph
 from remotemedia.core.metrics import Counters
-from remotemedia.core.node import Node, id_of, node_type_of
+from remotemedia.core.node import Node, id_of
 from remotemedia.core.progress import Progress
-from remotemedia.core.running import Running
+from remotemedia.core.running import Running, session_of
 
 After = Node | str | Iterable[Node | str] | Mapping[str, "After"]
 
@@ -52,6 +52,7 @@ class Pipeline:
         self._ids: dict[int, str] = {}
         self._edges: list[Edge] = []
         self._running: Running | None = None
+        self._idle: Running | None = None
         self._counters: Counters | None = None
         for node in nodes or ():
             self.add_node(node)
@@ -76,6 +77,7 @@ class Pipeline:
             edge = Edge(feeder, position, port)
             if edge not in edges:
                 edges.append(edge)
+        self._idle = None
         self._nodes.append(node)
         self._present.add(id(node))
         self._edges += edges
@@ -125,6 +127,7 @@ class Pipeline:
                 continue
             sources = feeders if edge.source == gone else [edge.source]
             edges += [joined for source in sources if (joined := edge._replace(source=source)) not in edges]
+        self._idle = None
         self._present.remove(id(self._nodes.pop(gone)))
         self._ids = {_less(index, gone): node_id for index, node_id in self._ids.items() if index != gone}
         self._edges = [Edge(_less(edge.source, gone), _less(edge.target, gone), edge.port) for edge in edges]
@@ -180,7 +183,9 @@ class Pipeline:
         if self._running is not None:
             return await self._running.run(input_data, progress)
         running = self._start(use_rust, mode)
-        return await running.run_once(input_data, progress)
+        result = await running.run_once(input_data, progress)
+        self._idle = running
+        return result
 
     def run_sync(
         self,
@@ -199,15 +204,29 @@ class Pipeline:
             raise PipelineError("run_sync() cannot be used where an event loop is running: use `await pipeline.run(...)`")
         if self._running is not None:
             raise PipelineError("the pipeline is initialized for asyncio: use `await pipeline.run(...)`, or cleanup() first")
-        return self._start(use_rust, mode).run_sync(input_data, progress)
+        running = self._start(use_rust, mode)
+        result = running.run_sync(input_data, progress)
+        self._idle = running
+        return result
 
     def _start(self, use_rust: bool, mode: str | None) -> Running:
         if not self._nodes:
             raise PipelineError("the pipeline is empty: add a node first")
-        modes.chosen(mode, None if use_rust else modes.PYTHON_CPU, self.mode)
-        if self.enable_metrics and self._counters is None:
+        chosen = modes.chosen(mode, None if use_rust else modes.PYTHON_CPU, self.mode)
+        idle, self._idle = self._idle, None
+        counters = self._counting() if self.enable_metrics else None
+        # Planning costs more than a short run: what ran well is used again, while it is what would be planned.
+        planned = (chosen, [(node.name, node.is_streaming, node._native_entry()) for node in self._nodes])
+        if idle is not None and idle.planned == planned and idle.counters is counters:
+            return idle
+        running = Running(self._graph(), self.name, counters, chosen)
+        running.planned = planned
+        return running
+
+    def _counting(self) -> Counters:
+        if self._counters is None:
             self._counters = Counters(self.name)
-        return Running(self._graph(), self.name, self._counters if self.enable_metrics else None)
+        return self._counters
 
     async def initialize(self) -> None:
         """Initializes every node. `run` and `process` then use them as they are, until `cleanup`."""
@@ -275,7 +294,7 @@ class Pipeline:
         """
         if not self.enable_metrics:
             return None
-        return dict((self._counters or Counters(self.name)).snapshot())
+        return dict(self._counting().snapshot())
 
     def get_config(self) -> dict[str, Any]:
         """Name, counts and every node's config."""
@@ -291,9 +310,10 @@ class Pipeline:
         """Which runtime would run each node, and why: [{"node_id", "node_type", "runtime", "reason"}]."""
         chosen = modes.chosen(mode, self.mode)
         graph = self._graph()
+        planned = session_of(graph, None, chosen).planned()
         return [
-            {"node_id": node_id, "node_type": node_type_of(type(node)), "runtime": "python", "reason": f"mode {chosen}"}
-            for node, node_id in zip(graph.nodes, graph.ids, strict=True)
+            {"node_id": node_id, "node_type": node_type, "runtime": runtime, "reason": reason}
+            for node_id, node_type, runtime, reason in planned
         ]
 
     def to_manifest(self, include_capabilities: bool = True, description: str | None = None) -> dict[str, Any]:

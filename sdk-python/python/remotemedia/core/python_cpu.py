@@ -33,17 +33,25 @@ class _Slot:
     __slots__ = ("counter", "id", "is_streaming", "node", "ports", "process", "started", "stream")
 
     def __init__(self, node: Node, node_id: str, counter: NodeCounter | None) -> None:
-        self.node, self.id, self.counter = node, node_id, counter
-        self.is_streaming = bool(node.is_streaming)
+        self.node: Node = node
+        self.id: str = node_id
+        self.counter: NodeCounter | None = counter
+        self.is_streaming: bool = bool(node.is_streaming)
         ports = getattr(node, "remotemedia_inputs", None)
         self.ports: tuple[str, ...] = tuple(ports) if ports and len(ports) > 1 else ()
         self.process: Callable[..., Any] = node.process
         self.stream: NodeStream | None = None
-        self.started = False
+        self.started: bool = False
 
 
 class Session:
-    """The nodes of one pipeline between `start` and `stop`. One thread at a time may use it; `cancel` is for any."""
+    """The nodes of one pipeline between `start` and `stop`; after that it may start again.
+
+    One thread at a time may use it; `cancel` is for any.
+    """
+
+    #: Are nodes called by native code?
+    in_native_code = False
 
     def __init__(self, graph: Graph, counters: Counters | None = None) -> None:
         self._graph = graph
@@ -54,6 +62,10 @@ class Session:
         ]
         self._cancelled = False
 
+    def planned(self) -> list[tuple[str, str, str, str]]:
+        """(id, node type, runtime, reason) of every node."""
+        return [(slot.id, node_type_of(type(slot.node)), "python", "mode python_cpu") for slot in self._slots]
+
     def cancel(self) -> None:
         """Ends what is being awaited, and lets no further method of a node begin but `cleanup`."""
         self._cancelled = True
@@ -61,6 +73,7 @@ class Session:
 
     def start(self) -> None:
         """Initializes every node in topological order. After a failure `stop` cleans up those that were begun."""
+        self._loop = NodeLoop()
         for index in self._graph.order:
             slot = self._slots[index]
             slot.started = True
@@ -91,10 +104,7 @@ class Session:
         outputs: list[tuple[int, Any]] = []
         for index in self._graph.order:
             slot = self._slots[index]
-            values = self._guarded(slot, "flush", self._flush, slot)
-            if slot.counter is not None:
-                slot.counter.outputs += len(values)
-            self._send(index, values, outputs)
+            self._send(index, self._guarded(slot, "flush", self._flushed, slot), outputs)
         return outputs
 
     def stop(self) -> None:
@@ -162,11 +172,15 @@ class Session:
             return self._values(slot.process(value, port=port or slot.ports[0]))
         return self._values(slot.process(value))
 
-    def _flush(self, slot: _Slot) -> list[Any]:
+    def _flushed(self, slot: _Slot) -> list[Any]:
         values = self._stream(slot).end() if slot.is_streaming else []
         slot.stream = None
         flush = getattr(slot.node, "flush", None)
-        return values if flush is None else values + self._values(flush())
+        if flush is not None:
+            values += self._values(flush())
+        if slot.counter is not None:
+            slot.counter.outputs += len(values)
+        return values
 
     def _stream(self, slot: _Slot) -> NodeStream:
         if slot.stream is None:

@@ -9,6 +9,7 @@ from typing import Any
 from remotemedia.core.exceptions import PipelineError
 from remotemedia.core.graph import Graph
 from remotemedia.core.metrics import Counters
+from remotemedia.core.modes import PYTHON_CPU
 from remotemedia.core.progress import Progress, progress_of
 from remotemedia.core.python_cpu import Cancelled, Session
 from remotemedia.core.worker import Worker
@@ -16,12 +17,24 @@ from remotemedia.core.worker import Worker
 Outputs = list[tuple[int, Any]]
 
 
+def session_of(graph: Graph, counters: Counters | None, mode: str) -> Session:
+    """What runs `graph` in `mode`."""
+    if mode == PYTHON_CPU:
+        return Session(graph, counters)
+    from remotemedia.core.native import NativeSession
+
+    return NativeSession(graph, counters)
+
+
 class Running:
     """A session of a graph, and the thread it has when it is awaited."""
 
-    def __init__(self, graph: Graph, name: str, counters: Counters | None) -> None:
-        self._graph, self._name, self._counters = graph, name, counters
-        self._session = Session(graph, counters)
+    def __init__(self, graph: Graph, name: str, counters: Counters | None, mode: str) -> None:
+        self._graph, self._name = graph, name
+        self.counters: Counters | None = counters
+        #: What the pipeline was when this was made.
+        self.planned: Any = None
+        self._session = session_of(graph, counters, mode)
         self._worker: Worker | None = None
         self._busy = False
 
@@ -53,8 +66,8 @@ class Running:
             outputs += self._session.finish()
         finally:
             bar.close()
-            if self._counters is not None:
-                self._counters.ran(time.perf_counter_ns() - began)
+            if self.counters is not None:
+                self.counters.ran(time.perf_counter_ns() - began)
         return self._result(outputs)
 
     def _result(self, outputs: Outputs) -> Any:
@@ -69,7 +82,7 @@ class Running:
 
     async def run_once(self, input_data: Any, progress: bool | Progress) -> Any:
         """As `run_sync`, on a thread of its own."""
-        self._worker = Worker(self._name)
+        self._worker = Worker(self._name, self._session.in_native_code)
         try:
             return await self._call(self.run_sync, input_data, progress)
         finally:
@@ -77,7 +90,7 @@ class Running:
 
     async def initialize(self) -> None:
         """Initializes the nodes; when one fails, those that were begun are cleaned up."""
-        self._worker = Worker(self._name)
+        self._worker = Worker(self._name, self._session.in_native_code)
         try:
             await self._call(self._session.start)
         except BaseException:
@@ -116,8 +129,8 @@ class Running:
                         yield value
             for value in self._shown(await self._call(self._session.finish)):
                 yield value
-            if self._counters is not None:
-                self._counters.ran(time.perf_counter_ns() - began)
+            if self.counters is not None:
+                self.counters.ran(time.perf_counter_ns() - began)
 
     async def _call_at_end(self, pulled: Iterator[Outputs]) -> None:
         if self._worker is not None:

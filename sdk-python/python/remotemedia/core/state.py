@@ -15,7 +15,8 @@ class SessionState:
         self.session_id = session_id
         self.data: dict[str, Any] = {}
         self.metadata: dict[str, Any] = {}
-        self.created_at = self.last_accessed = time.monotonic()
+        self.created_at: float = time.monotonic()
+        self.last_accessed: float = self.created_at
 
     def update_access_time(self) -> None:
         """Counts as use: the session's time to live begins anew."""
@@ -53,7 +54,7 @@ class StateManager:
     def __init__(self, default_ttl: timedelta | None = None, max_sessions: int | None = None) -> None:
         if max_sessions is not None and max_sessions < 1:
             raise ValueError(f"max_sessions {max_sessions} must be at least 1, or None for no bound")
-        self.default_ttl = timedelta(hours=24) if default_ttl is None else default_ttl
+        self.default_ttl: timedelta = timedelta(hours=24) if default_ttl is None else default_ttl
         self.max_sessions = max_sessions
         self._sessions: dict[str, SessionState] = {}
         self._lock = threading.Lock()

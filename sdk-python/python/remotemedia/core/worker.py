@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import logging
+import os
 import queue
+import sys
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,16 +24,31 @@ _log = logging.getLogger("remotemedia")
 
 
 class Worker:
-    """Runs one job after the other. It is a daemon: an interpreter that ends does not wait for a node that does not."""
+    """Runs one job after the other. It is a daemon: an interpreter that ends does not wait for a node that does not.
 
-    def __init__(self, name: str) -> None:
+    `in_native_code`: its jobs call Python from native code, in which a daemon thread cannot be ended (see `_at_exit`).
+    """
+
+    def __init__(self, name: str, in_native_code: bool = False) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._serve, name=f"remotemedia {name}", daemon=True).start()
+        self._interrupt: Callable[[], None] | None = None
+        self._thread = threading.Thread(target=self._serve, name=f"remotemedia {name}", daemon=True)
+        if in_native_code:
+            _in_native_code.add(self)
+        self._thread.start()
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
             del job  # nothing of a pipeline is kept alive while waiting for the next
+
+    def stop(self, deadline: float) -> bool:
+        """Interrupts what runs and waits for the thread until `deadline`; False when it still runs."""
+        if self._interrupt is not None:
+            self._interrupt()
+        self.end()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
 
     def end(self) -> None:
         """No more jobs: the thread ends after those that it was given."""
@@ -64,6 +84,7 @@ class Worker:
             except RuntimeError:
                 pass  # the caller's loop is closed: nobody waits
 
+        self._interrupt = interrupt
         self._jobs.put(job)
         try:
             return await asyncio.shield(done)
@@ -76,6 +97,25 @@ class Worker:
             if not done.done():
                 _log.error("a node is still in a call %s s after the cancellation; its thread is left behind", STOP_LIMIT_S)
             raise
+
+
+_in_native_code: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Ends the pipelines that still run when the interpreter ends.
+
+    Up to Python 3.13 a daemon thread is torn down when it next wants the interpreter, through whatever frames it has:
+    native frames make that a crash. So the process ends here when a node does not.
+    """
+    deadline = time.monotonic() + STOP_LIMIT_S
+    # Every thread is asked, and waited for.
+    if not all([worker.stop(deadline) for worker in list(_in_native_code)]):
+        print("remotemedia: a node is still in a call; the process ends without it", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _seen(done: asyncio.Future[Any]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from remotemedia.nodes.io_nodes import DataSinkNode as DataSinkNode
     from remotemedia.nodes.io_nodes import DataSourceNode as DataSourceNode
     from remotemedia.nodes.io_nodes import JavaScriptBridgeNode as JavaScriptBridgeNode
+    from remotemedia.nodes.native import NativeNode as NativeNode
+    from remotemedia.nodes.native import WasmNode as WasmNode
     from remotemedia.nodes.serialized_class_executor import SerializedClassExecutorNode as SerializedClassExecutorNode
     from remotemedia.nodes.simple_math import AddNode as AddNode
     from remotemedia.nodes.simple_math import MultiplyNode as MultiplyNode
@@ -54,6 +56,7 @@ _WHERE = {
     "FormatConverterNode": "audio",
     "JavaScriptBridgeNode": "io_nodes",
     "MultiplyNode": "simple_math",
+    "NativeNode": "native",
     "PassThroughNode": "base",
     "SerializedClassExecutorNode": "serialized_class_executor",
     "SpectralCentroid": "spectral",
@@ -66,6 +69,7 @@ _WHERE = {
     "VideoResizer": "video",
     "VideoTransform": "video",
     "VoiceActivityDetector": "voice",
+    "WasmNode": "native",
 }
 
 __all__ = sorted(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -43,7 +43,7 @@ class AudioTransform(Node):
 
     def __init__(self, output_sample_rate: int = 44100, output_channels: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.output_sample_rate = _checked_rate("output_sample_rate", output_sample_rate)
+        self.output_sample_rate: int = _checked_rate("output_sample_rate", output_sample_rate)
         if output_channels < 1:
             raise ValueError(f"output_channels {output_channels} must be at least 1")
         self.output_channels = output_channels
@@ -126,7 +126,7 @@ class AudioResampleNode(Node):
     ) -> None:
         """`quality`: "low", "medium" or "high" passes 0.6, 0.8 or 0.9 of the lower Nyquist frequency unchanged."""
         super().__init__(runtime_hint=runtime_hint, **kwargs)
-        self.target_sample_rate = _checked_rate("target_sample_rate", target_rate or target_sample_rate)
+        self.target_sample_rate: int = _checked_rate("target_sample_rate", target_rate or target_sample_rate)
         if quality not in PASS_BAND:
             raise ValueError(f"quality {quality!r} must be one of {', '.join(PASS_BAND)}")
         self.quality = quality
@@ -160,7 +160,7 @@ class FormatConverterNode(Node):
 
     def __init__(self, target_format: str = "f32", runtime_hint: str = "auto", **kwargs: Any) -> None:
         super().__init__(runtime_hint=runtime_hint, **kwargs)
-        self.target_format = target_format.lower()
+        self.target_format: str = target_format.lower()
         if self.target_format not in ("f32", "i16", "i32"):
             raise ValueError(f"Unsupported format: {target_format}. Must be 'f32', 'i16', or 'i32'")
 

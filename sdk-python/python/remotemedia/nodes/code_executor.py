@@ -38,7 +38,7 @@ class CodeExecutorNode(Node):
         self.enable_safe_imports = enable_safe_imports
         self.enable_pickle = enable_pickle
         self.enable_cloudpickle = enable_cloudpickle
-        self.allowed_modules = list(allowed_modules or [])
+        self.allowed_modules: list[str] = list(allowed_modules or [])
 
     def process(self, data: Any) -> dict[str, Any]:
         """`{executed_code, input, result, processed_by, node_config}`, or a dict with `error`."""

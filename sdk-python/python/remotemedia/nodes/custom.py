@@ -15,7 +15,7 @@ class StatefulCounter(Node):
 
     def __init__(self, initial_value: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.value = initial_value
+        self.value: int = initial_value
 
     async def process(self, data: Any) -> AsyncGenerator[tuple[int], None]:
         """`data` is the stream of items."""

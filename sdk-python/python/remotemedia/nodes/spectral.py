@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,8 +19,8 @@ class SpectralCentroid(Node):
     `{"spectral_centroid_hz": float or None, "rms_dbfs": float or None}`.
     """
 
-    remotemedia_inputs = {"in": "audio"}
-    remotemedia_outputs = {"out": "json"}
+    remotemedia_inputs: ClassVar[dict[str, str]] = {"in": "audio"}
+    remotemedia_outputs: ClassVar[dict[str, str]] = {"out": "json"}
     remotemedia_stateless = True
 
     def __init__(self, silence_dbfs: float = -80.0, name: str | None = None) -> None:

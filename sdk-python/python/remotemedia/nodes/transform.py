@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from remotemedia.core.node import Node
 
@@ -23,7 +23,7 @@ class FormatConverter(Node):
 
     remotemedia_stateless = True
     # The bare name is the native node's that converts sample formats.
-    remotemedia_type = "remotemedia.nodes.transform:FormatConverter"
+    remotemedia_type: ClassVar[str | None] = "remotemedia.nodes.transform:FormatConverter"
 
     def __init__(self, target_format: str = "json", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -45,7 +45,7 @@ class VADNode(Node):
         **kwargs: Any,
     ) -> None:
         super().__init__(runtime_hint=runtime_hint, **kwargs)
-        self.frame_duration_ms = _checked_frame(frame_duration_ms)
+        self.frame_duration_ms: int = _checked_frame(frame_duration_ms)
         self.energy_threshold = energy_threshold
 
     def process(self, data: Any) -> Any:
@@ -79,7 +79,7 @@ class VoiceActivityDetector(Node):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.frame_duration_ms = _checked_frame(frame_duration_ms)
+        self.frame_duration_ms: int = _checked_frame(frame_duration_ms)
         self.energy_threshold = energy_threshold
         self.speech_threshold = speech_threshold
         self.filter_mode = filter_mode

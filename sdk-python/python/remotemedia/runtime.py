@@ -1,0 +1,85 @@
+"""Pipelines by their manifests, run by the native engine. Importing this needs the native module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from remotemedia._remotemedia_runtime import __version__ as __version__
+from remotemedia.core.definition import parsed
+from remotemedia.core.lookup import node_of
+from remotemedia.core.modes import RUST_INPROCESS_FFI
+from remotemedia.core.node import Node
+from remotemedia.core.pipeline import Pipeline
+
+__all__ = [
+    "__version__",
+    "execute_pipeline",
+    "execute_pipeline_with_input",
+    "execute_pipeline_with_instances",
+    "get_metrics",
+    "get_runtime_version",
+    "is_available",
+]
+
+
+async def execute_pipeline(manifest_json: str | Mapping[str, Any], enable_metrics: bool | None = None) -> Any:
+    """Runs a manifest without input: its first nodes are sources. See `Pipeline.run` for the result.
+
+    With `enable_metrics` the result is {"outputs": the result, "metrics": what was counted, as JSON}.
+    """
+    return await _executed(_pipeline(manifest_json), None, enable_metrics)
+
+
+async def execute_pipeline_with_input(
+    manifest_json: str | Mapping[str, Any], input_data: Sequence[Any], enable_metrics: bool | None = None
+) -> Any:
+    """As `execute_pipeline`, over the items of `input_data`."""
+    if not isinstance(input_data, (list, tuple)):
+        raise TypeError(f"input_data must be a list of items, not a {type(input_data).__name__}")
+    return await _executed(_pipeline(manifest_json), list(input_data), enable_metrics)
+
+
+async def execute_pipeline_with_instances(
+    nodes: Sequence[Node | Mapping[str, Any]], input_data: Any = None, enable_metrics: bool | None = None
+) -> Any:
+    """Runs nodes in a row: instances as the objects that they are, dicts as entries of a manifest."""
+    if isinstance(nodes, (str, bytes)) or not isinstance(nodes, Sequence):
+        raise TypeError(f"nodes must be a list of nodes, not a {type(nodes).__name__}")
+    if not nodes:
+        raise ValueError("nodes is empty: a pipeline has at least one")
+    made = []
+    for position, node in enumerate(nodes):
+        if isinstance(node, Mapping):
+            node = node_of(node)
+        if not isinstance(node, Node):
+            raise TypeError(f"nodes[{position}] must be a Node or a dict, not a {type(node).__name__}")
+        made.append(node)
+    return await _executed(Pipeline(made), input_data, enable_metrics)
+
+
+def _pipeline(manifest_json: str | Mapping[str, Any]) -> Pipeline:
+    """Never reads a file, whatever the text says."""
+    return Pipeline.from_manifest(parsed(manifest_json, "manifest") if isinstance(manifest_json, str) else manifest_json)
+
+
+async def _executed(pipeline: Pipeline, input_data: Any, enable_metrics: bool | None) -> Any:
+    pipeline.enable_metrics = bool(enable_metrics)
+    outputs = await pipeline.run(input_data, mode=RUST_INPROCESS_FFI)
+    return {"outputs": outputs, "metrics": json.dumps(pipeline.get_metrics())} if enable_metrics else outputs
+
+
+def get_runtime_version() -> str:
+    """The version of the native engine."""
+    return __version__
+
+
+def is_available() -> bool:
+    """True: this module can only be imported where the native module is."""
+    return True
+
+
+def get_metrics(metrics_json: str) -> str:
+    """Metrics as JSON for people: indented. Raises `ValueError` when they are no JSON."""
+    return json.dumps(json.loads(metrics_json), indent=2)

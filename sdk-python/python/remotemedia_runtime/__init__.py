@@ -1,0 +1,21 @@
+"""Another name of `remotemedia.runtime`."""
+
+from remotemedia.runtime import (
+    __version__,
+    execute_pipeline,
+    execute_pipeline_with_input,
+    execute_pipeline_with_instances,
+    get_metrics,
+    get_runtime_version,
+    is_available,
+)
+
+__all__ = [
+    "__version__",
+    "execute_pipeline",
+    "execute_pipeline_with_input",
+    "execute_pipeline_with_instances",
+    "get_metrics",
+    "get_runtime_version",
+    "is_available",
+]
