@@ -30,11 +30,13 @@ demo: build ## Find the speech in a recording with native, wasm and Python nodes
 # The integration tests call the binary of their own profile, so it is built first.
 test: setup ## Run the whole test suite
 	@.ci/system-tools.sh espeak-ng docker-registry
-	$(CARGO) build --locked --workspace --bins --tests
+	$(CARGO) build --locked --workspace --lib --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/python && PYTHONPATH=sdk .venv/bin/python -m unittest --quiet
 	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
-	cd sdk-python && PYTHONPATH=python ../.venv/bin/python -m pytest --quiet
+	.venv/bin/python .ci/python-wheel.py $(TARGET_DIR)/debug/lib_remotemedia_runtime.so $(TARGET_DIR)/wheel
+	PYTHONPATH=$(TARGET_DIR)/wheel/site REMOTEMEDIA_COMPILER=$(abspath $(TARGET_DIR))/debug/remotemedia \
+	  .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
