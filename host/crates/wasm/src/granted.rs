@@ -37,7 +37,8 @@ impl Granted {
         Self { random_seed, ..Self::default() }
     }
 
-    /// What `node` gets. `env` holds the host's values of the variables that the policy names.
+    /// What `node` gets. `env` holds the host's values of the variables that the policy names; `cache_dir` is where the
+    /// host keeps machine code, which no guest may reach whatever is granted.
     ///
     /// # Errors
     /// Everything that the manifest asks for and cannot have; paths are relative to the node.
@@ -45,11 +46,12 @@ impl Granted {
         node: &NodeManifest,
         policy: &SandboxPolicy,
         env: &BTreeMap<String, String>,
+        cache_dir: Option<&Path>,
     ) -> Result<Self, Vec<ManifestError>> {
         let mut granted = Self::nothing(policy);
         let Some(asked) = &node.permissions else { return Ok(granted) };
         let mut faults = Vec::new();
-        granted.take_dirs(node, asked, policy, &mut faults);
+        granted.take_dirs(node, asked, policy, cache_dir, &mut faults);
         for (index, name) in asked.env.iter().enumerate() {
             if policy.grants.env.contains(name) {
                 granted.env.extend(env.get(name).map(|value| (name.clone(), value.clone())));
@@ -103,12 +105,14 @@ impl Granted {
         node: &NodeManifest,
         asked: &Permissions,
         policy: &SandboxPolicy,
+        cache_dir: Option<&Path>,
         faults: &mut Vec<ManifestError>,
     ) {
         if asked.fs_read.is_empty() && asked.fs_write.is_empty() {
             return;
         }
         let roots = Roots::new(&policy.grants);
+        let cache_dir = cache_dir.map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
         for (key, asked, to_write) in
             [("fs.write", &asked.fs_write, true), ("fs.read", &asked.fs_read, false)]
         {
@@ -118,6 +122,16 @@ impl Granted {
                     Err(reason) => {
                         let what = format!("the manifest asks for {key} `{guest}`, {reason}");
                         faults.push(ManifestError::new(path(), what));
+                    }
+                    Ok(Some(location)) if cache_dir.as_ref().is_some_and(|dir| location.overlaps(dir)) => {
+                        let what = format!(
+                            "the manifest asks for {key} `{guest}`, where this host keeps its compiled code: who reaches \
+                             that has left the sandbox"
+                        );
+                        let fault = ManifestError::new(path(), what);
+                        let suggestion = "name a directory that neither holds it nor lies in it, or move the cache with \
+                                          REMOTEMEDIA_CACHE_DIR";
+                        faults.push(fault.suggest(suggestion));
                     }
                     Ok(Some(location)) => {
                         if self.dirs.iter().all(|dir| dir.guest != *guest) {
@@ -173,7 +187,7 @@ mod tests {
     }
 
     fn faults(node: &NodeManifest, policy: &SandboxPolicy) -> Vec<String> {
-        let faults = Granted::new(node, policy, &BTreeMap::new()).unwrap_err();
+        let faults = Granted::new(node, policy, &BTreeMap::new(), None).unwrap_err();
         faults.iter().map(ToString::to_string).collect()
     }
 
@@ -188,7 +202,7 @@ mod tests {
         policy.grants.env = vec!["HOME".into()];
         policy.grants.clock = Clock::Fine;
         let env = BTreeMap::from([("HOME".to_owned(), "/h".to_owned())]);
-        let granted = Granted::new(&NodeManifest::new("n", "t"), &policy, &env).unwrap();
+        let granted = Granted::new(&NodeManifest::new("n", "t"), &policy, &env, None).unwrap();
         assert_eq!(granted, Granted::default());
     }
 
@@ -235,7 +249,7 @@ mod tests {
         let mut policy = SandboxPolicy::default();
         policy.grants.fs_read = vec![inside.path().into(), "relative".into(), "/not/there".into()];
         let granted =
-            Granted::new(&asking(inside.path(), reading("deep")), &policy, &BTreeMap::new()).unwrap();
+            Granted::new(&asking(inside.path(), reading("deep")), &policy, &BTreeMap::new(), None).unwrap();
         let host = inside.path().join("deep").canonicalize().unwrap();
         assert_eq!((&*granted.dirs[0].guest, granted.dirs[0].writable), ("deep", false));
         assert_eq!(granted.dirs[0].location.to_string(), host.display().to_string());
@@ -256,6 +270,25 @@ mod tests {
         assert!(faults[0].contains("grants.\"fs.write\""), "reading is not writing: {faults:?}");
     }
 
+    #[test]
+    fn the_host_s_compiled_code_is_out_of_reach_whatever_is_granted() {
+        let here = tempfile::tempdir().unwrap();
+        for dir in ["cache/wasm", "data"] {
+            std::fs::create_dir_all(here.path().join(dir)).unwrap();
+        }
+        let cache_dir = here.path().join("cache");
+        let mut policy = SandboxPolicy::default();
+        policy.grants.fs_write = vec![here.path().into()];
+        for (asked, is_refused) in [("", true), ("cache", true), ("cache/wasm", true), ("data", false)] {
+            let dir = here.path().join(asked);
+            let node = asking(here.path(), reading(dir.to_str().unwrap()));
+            let granted = Granted::new(&node, &policy, &BTreeMap::new(), Some(&cache_dir));
+            assert_eq!(granted.is_err(), is_refused, "{asked}: {granted:?}");
+            let told = granted.err().is_none_or(|faults| faults[0].to_string().contains("its compiled code"));
+            assert!(told, "{asked}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_symbolic_link_out_of_a_granted_directory_is_seen_through() {
@@ -266,6 +299,8 @@ mod tests {
         let faults = faults(&asking(inside.path(), reading("link")), &policy);
         assert!(faults[0].contains("no such directory"), "{faults:?}");
         policy.grants.fs_read.push(outside.path().into());
-        assert!(Granted::new(&asking(inside.path(), reading("link")), &policy, &BTreeMap::new()).is_ok());
+        assert!(
+            Granted::new(&asking(inside.path(), reading("link")), &policy, &BTreeMap::new(), None).is_ok()
+        );
     }
 }

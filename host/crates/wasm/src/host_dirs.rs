@@ -73,6 +73,12 @@ impl Location {
         Self { anchor: dir.to_owned(), beneath: PathBuf::new() }
     }
 
+    /// Whether one of the two holds the other. `dir` is without symbolic links.
+    pub fn overlaps(&self, dir: &Path) -> bool {
+        let here = self.anchor.join(&self.beneath);
+        here.starts_with(dir) || dir.starts_with(here)
+    }
+
     /// Opens what is there now.
     ///
     /// # Errors

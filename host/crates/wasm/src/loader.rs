@@ -207,10 +207,12 @@ fn read(file: &Path, most_bytes: u64) -> Result<Vec<u8>, NodeError> {
         )
     };
     // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(file).map_err(unavailable)?.is_file() {
+    let metadata = std::fs::metadata(file).map_err(unavailable)?;
+    if !metadata.is_file() {
         return Err(unavailable(std::io::Error::other("is not a file")));
     }
-    let mut bytes = Vec::new();
+    // One more, in which its end is found.
+    let mut bytes = Vec::with_capacity(metadata.len().min(most_bytes) as usize + 1);
     File::open(file)
         .and_then(|open| open.take(most_bytes + 1).read_to_end(&mut bytes))
         .map_err(unavailable)?;

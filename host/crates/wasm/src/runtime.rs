@@ -205,7 +205,8 @@ impl WasmRuntime {
     /// # Errors
     /// Everything that its manifest asks for and the operator's policy does not allow.
     pub(crate) fn sandbox(&self, node: &NodeManifest) -> Result<Sandbox, Vec<ManifestError>> {
-        match (NodeLimits::of(node, &self.policy), Granted::new(node, &self.policy, &self.env)) {
+        let granted = Granted::new(node, &self.policy, &self.env, self.cache_dir.as_deref());
+        match (NodeLimits::of(node, &self.policy), granted) {
             (Ok(node_limits), Ok(granted)) => Ok(Sandbox {
                 node_limits,
                 granted: Arc::new(granted),
