@@ -13,6 +13,7 @@ use wasmtime::component::Component;
 
 use crate::cache_eviction;
 use crate::cache_key::{self, KEY_BYTES};
+use crate::known_files::Stamp;
 use crate::machine_code::{MachineCode, authentic_component};
 use crate::sealed_code::{SealedCode, UnsealedCode};
 
@@ -80,6 +81,35 @@ impl CompileCache {
         file.write_all(code.bytes())?;
         file.persist(self.dir.join(&name))?;
         cache_eviction::shrink(&self.dir, self.most_bytes, &name)
+    }
+
+    /// What `file` held when a process of this user read it while it had that stamp.
+    pub fn known(&self, file: &Path, stamp: &Stamp) -> Option<Digest> {
+        let name = self.note_name(file, stamp);
+        let note = fs::read(self.dir.join(&name)).ok()?;
+        let (tag, digest) = note.split_first_chunk::<TAG_BYTES>()?;
+        let is_ours = blake3::Hash::from_bytes(*tag) == self.tag(&name, digest);
+        is_ours.then(|| digest.try_into().ok().map(Digest::from_bytes)).flatten()
+    }
+
+    /// Notes that `file` holds `digest` as long as it has this stamp, which is settled.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn note(&self, file: &Path, stamp: &Stamp, digest: &Digest) -> io::Result<()> {
+        let name = self.note_name(file, stamp);
+        let mut note = tempfile::NamedTempFile::new_in(&self.dir)?;
+        note.write_all(self.tag(&name, digest.as_bytes()).as_bytes())?;
+        note.write_all(digest.as_bytes())?;
+        note.persist(self.dir.join(name))?;
+        Ok(())
+    }
+
+    fn note_name(&self, file: &Path, stamp: &Stamp) -> String {
+        let mut hasher = self.hasher("note");
+        hasher.update(file.as_os_str().as_encoded_bytes()).update(&[0]);
+        stamp.hash(&mut hasher);
+        format!("{}.{}", hasher.finalize().to_hex(), cache_eviction::NOTE)
     }
 
     /// The code of an entry; `None` when its tag is wrong. What is hashed is what is kept: the entry's file is read once.
@@ -167,6 +197,37 @@ mod tests {
         let reopened = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
         assert!(matches!(reopened.load(&engine, &digest), Found::Code(_)));
         assert!(matches!(reopened.load(&engine, &blake3::hash(b"another")), Found::Nothing));
+    }
+
+    #[test]
+    fn what_a_file_held_is_known_as_long_as_it_does_not_change_and_to_its_user_only() {
+        let (dir, other_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let cache = CompileCache::open(dir.path(), MOST_BYTES).unwrap();
+        let (file, elsewhere) = (dir.path().join("node.wasm"), dir.path().join("other.wasm"));
+        fs::write(&file, "one").unwrap();
+        let (stamp, digest) = (Stamp::of(&file).unwrap(), blake3::hash(b"one"));
+        assert_eq!(cache.known(&file, &stamp), None);
+        cache.note(&file, &stamp, &digest).unwrap();
+        assert_eq!(cache.known(&file, &stamp), Some(digest));
+        assert_eq!(cache.known(&elsewhere, &stamp), None);
+        // The same size, by another file that takes its place.
+        fs::write(&elsewhere, "two").unwrap();
+        fs::rename(&elsewhere, &file).unwrap();
+        assert_eq!(cache.known(&file, &Stamp::of(&file).unwrap()), None);
+        // Another user's note, and one with a flipped bit.
+        let note = dir.path().join(cache.note_name(&file, &stamp));
+        let other = CompileCache::open(other_dir.path(), MOST_BYTES).unwrap();
+        fs::copy(&note, other_dir.path().join(other.note_name(&file, &stamp))).unwrap();
+        assert_eq!(other.known(&file, &stamp), None);
+        let good = fs::read(&note).unwrap();
+        for position in 0..good.len() {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            fs::write(&note, &bad).unwrap();
+            assert_eq!(cache.known(&file, &stamp), None, "byte {position} was not noticed");
+        }
+        fs::write(&note, &good[..40]).unwrap();
+        assert_eq!(cache.known(&file, &stamp), None);
     }
 
     #[test]

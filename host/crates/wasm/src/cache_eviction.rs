@@ -9,6 +9,11 @@ use std::time::{Duration, SystemTime};
 /// What a process that ended while it wrote left behind is removed after that time.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What notes about files end in. They are small, and a file that changed leaves its note behind.
+pub(crate) const NOTE: &str = "note";
+/// Notes are made anew after that time.
+const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Notes that an entry is in use. Its time of modification says so, because many systems keep no other.
 pub(crate) fn mark_used(entry: &Path) {
     let marked = File::open(entry).and_then(|file| file.set_modified(SystemTime::now()));
@@ -31,7 +36,7 @@ pub(crate) fn shrink(dir: &Path, most_bytes: u64, newest: &str) -> io::Result<()
         if path.extension().is_some_and(|extension| extension == "cwasm") {
             bytes += metadata.len();
             entries.push((modified, metadata.len(), path));
-        } else if is_abandoned(&path, modified) {
+        } else if is_abandoned(&path, modified) || is_old_note(&path, modified) {
             remove(&path);
         }
     }
@@ -51,6 +56,11 @@ pub(crate) fn shrink(dir: &Path, most_bytes: u64, newest: &str) -> io::Result<()
 fn is_abandoned(path: &Path, modified: SystemTime) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with(".tmp") && modified.elapsed().is_ok_and(|age| age > ABANDONED)
+}
+
+fn is_old_note(path: &Path, modified: SystemTime) -> bool {
+    let is_note = path.extension().is_some_and(|extension| extension == NOTE);
+    is_note && modified.elapsed().is_ok_and(|age| age > OLD_NOTE)
 }
 
 fn remove(path: &Path) {
@@ -94,13 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn only_entries_and_abandoned_parts_of_them_are_removed() {
+    fn only_entries_abandoned_parts_of_them_and_old_notes_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let key = entry(dir.path(), "key", 32, 1_000);
         let abandoned = entry(dir.path(), ".tmpAbCd", 100, 25);
         let being_written = entry(dir.path(), ".tmpEfGh", 100, 1);
+        let (old_note, note) =
+            (entry(dir.path(), "a.note", 64, 31 * 24), entry(dir.path(), "b.note", 64, 24));
         shrink(dir.path(), 0, "x.cwasm").unwrap();
         assert!(key.exists() && !abandoned.exists() && being_written.exists());
+        assert!(!old_note.exists() && note.exists());
     }
 
     #[test]

@@ -37,6 +37,29 @@ impl Stamp {
         })
     }
 
+    /// The size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// This stamp, which `file` had before it was read, if it still has it `now` and any later change would show.
+    pub fn settled(self, file: &Path, now: SystemTime) -> Option<Self> {
+        let is_old = now.duration_since(self.changed()).is_ok_and(|age| age >= YOUNG);
+        (is_old && Self::of(file).as_ref() == Some(&self)).then_some(self)
+    }
+
+    /// Feeds all of it to a hash.
+    pub fn hash(&self, hasher: &mut blake3::Hasher) {
+        let since = self.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        hasher.update(&self.bytes.to_le_bytes()).update(&since.as_nanos().to_le_bytes());
+        #[cfg(unix)]
+        {
+            let (device, number, seconds, nanoseconds) = self.on_disk;
+            hasher.update(&device.to_le_bytes()).update(&number.to_le_bytes());
+            hasher.update(&seconds.to_le_bytes()).update(&nanoseconds.to_le_bytes());
+        }
+    }
+
     /// When the file last changed in any way.
     fn changed(&self) -> SystemTime {
         #[cfg(unix)]
@@ -62,12 +85,9 @@ impl KnownFiles {
         known.get(file).filter(|(seen, _)| *seen == stamp).map(|(_, digest)| *digest)
     }
 
-    /// `file` had the stamp `before` it was read and found to hold `digest`; `now` is after that.
-    pub fn remember(&self, file: &Path, before: Option<Stamp>, digest: Digest, now: SystemTime) {
-        let Some(stamp) = before.filter(|before| Stamp::of(file).as_ref() == Some(before)) else { return };
-        if now.duration_since(stamp.changed()).is_ok_and(|age| age >= YOUNG) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), (stamp, digest));
-        }
+    /// `file` holds `digest` as long as it has this stamp, which is settled.
+    pub fn remember(&self, file: &Path, stamp: Stamp, digest: Digest) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), (stamp, digest));
     }
 }
 
@@ -81,7 +101,8 @@ mod tests {
     }
 
     fn remembered(known: &KnownFiles, file: &Path, now: SystemTime) -> Option<Digest> {
-        known.remember(file, Stamp::of(file), blake3::hash(&fs::read(file).unwrap()), now);
+        let stamp = Stamp::of(file).unwrap().settled(file, now)?;
+        known.remember(file, stamp, blake3::hash(&fs::read(file).unwrap()));
         known.digest(file)
     }
 
@@ -123,10 +144,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("node.wasm");
         fs::write(&file, "one").unwrap();
-        let before = Stamp::of(&file);
+        let before = Stamp::of(&file).unwrap();
         fs::write(&file, "longer").unwrap();
-        let known = KnownFiles::default();
-        known.remember(&file, before, blake3::hash(b"one"), later());
-        assert_eq!(known.digest(&file), None);
+        assert_eq!(before.settled(&file, later()), None);
     }
 }

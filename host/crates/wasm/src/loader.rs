@@ -58,10 +58,53 @@ impl Loader {
             return known;
         }
         let stamp = Stamp::of(file);
+        if let Some(stamp) = &stamp
+            && pin.is_none()
+            && let Some(loaded) = self.load_unread(file, stamp, &sandbox)
+        {
+            return loaded;
+        }
         let bytes = read(file, mebibytes(sandbox.policy.compile.component_mb.into()) as u64)?;
         let digest = blake3::hash(&bytes);
-        self.known_files.remember(file, stamp, digest, SystemTime::now());
+        let stamp = stamp.and_then(|stamp| stamp.settled(file, SystemTime::now()));
+        if let Some(stamp) = stamp {
+            if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.note(file, &stamp, &digest)) {
+                tracing::debug!("what {} holds cannot be noted: {error}", file.display());
+            }
+            self.known_files.remember(file, stamp, digest);
+        }
         self.load_bytes(file, &bytes, digest, pin, sandbox)
+    }
+
+    /// The component in `file`, which another process has read and compiled, and nobody has touched since; `None` when
+    /// it must be read all the same. Reading and hashing an interpreter takes longer than starting it.
+    fn load_unread(
+        &self,
+        file: &Path,
+        stamp: &Stamp,
+        sandbox: &Sandbox,
+    ) -> Option<Result<Arc<Loaded>, NodeError>> {
+        // A signature is about every byte, and the limit of a file's size may be another one now.
+        let most_bytes = mebibytes(sandbox.policy.compile.component_mb.into()) as u64;
+        if sandbox.policy.trust.require_signature || stamp.bytes() > most_bytes {
+            return None;
+        }
+        let cache = self.cache.as_ref()?;
+        let digest = cache.known(file, stamp)?;
+        let slot = self.loaded.slot(digest);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = match &*slot {
+            Some(loaded) => Arc::clone(loaded),
+            None => {
+                let Found::Code(component) = cache.load(&self.engine.engine, &digest) else { return None };
+                match self.describe(file, &component, None, sandbox.clone()) {
+                    Ok(loaded) => slot.insert(loaded).clone(),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        };
+        self.known_files.remember(file, stamp.clone(), digest);
+        Some(Ok(loaded))
     }
 
     /// The component in `file` without reading it again; `None` when it is not known well enough for that.
@@ -110,13 +153,22 @@ impl Loader {
         // Signing a component changes nothing of its code.
         let digest = if content.len() == bytes.len() { digest } else { blake3::hash(content) };
         let component = self.compile(file, content, &digest, &sandbox)?;
-        let prepared = self.prepare(file, &component)?;
+        Ok(slot.insert(self.describe(file, &component, sha256, sandbox)?).clone())
+    }
+
+    /// The component with what it says about itself.
+    fn describe(
+        &self,
+        file: &Path,
+        component: &Component,
+        sha256: Option<Sha256>,
+        sandbox: Sandbox,
+    ) -> Result<Arc<Loaded>, NodeError> {
+        let prepared = self.prepare(file, component)?;
         let mut instance = Instance::start(&self.engine, &prepared, "describe", sandbox)
             .map_err(|error| about(file, error))?;
         let descriptor = instance.describe().map_err(|error| about(file, error))?;
-        let loaded = Arc::new(Loaded::new(prepared, descriptor, sha256));
-        *slot = Some(Arc::clone(&loaded));
-        Ok(loaded)
+        Ok(Arc::new(Loaded::new(prepared, descriptor, sha256)))
     }
 
     fn compile(
