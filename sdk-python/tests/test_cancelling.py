@@ -155,8 +155,10 @@ def test_a_cancelled_stream_can_be_cleaned_up(mode):
 @pytest.mark.parametrize("how", ["run_sync", "run"])
 def test_ctrl_c_ends_a_run_and_cleans_up(mode, how):
     script = f"""
-        import asyncio, time
+        import asyncio, signal, time
         from remotemedia import Node, Pipeline
+        # A shell lets what it starts in the background ignore the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         class Slow(Node):
             def process(self, data):
                 print("begun", flush=True)
@@ -188,12 +190,15 @@ def test_ctrl_c_ends_a_run_and_cleans_up(mode, how):
         except KeyboardInterrupt:
             print("interrupted", flush=True)
     """
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0].split()
+    ) as process:
+        try:
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate(timeout=60)[0].split()
+        finally:
+            process.kill()
     assert rest[-1] == "interrupted"
     assert ("clean" if how == "run_sync" else "left") in rest
     # Under native code a thread cannot be left behind: the process ends, and says why.
