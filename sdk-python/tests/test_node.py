@@ -8,6 +8,7 @@ import pickle
 from datetime import timedelta
 from typing import Any, Optional
 
+import numpy
 import pytest
 
 from remotemedia import Node, Pipeline, RemoteExecutorConfig
@@ -139,7 +140,6 @@ def test_what_json_cannot_say_is_named_with_its_path(value, part):
 
 
 def test_numpy_scalars_and_tuples_become_json():
-    numpy = pytest.importorskip("numpy")
     params = Forgetful(numpy.float64(0.5), (1, numpy.int16(2))).to_manifest()["params"]
     assert params == {"gain": 0.5, "mode": [1, 2], "steps": 3}
     assert type(params["gain"]) is float
