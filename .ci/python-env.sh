@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Makes the repository's .venv: the Python that the host is built against and that runs its Python nodes,
-# with the pinned packages of sdk-python/requirements.txt. Does nothing when .venv is up to date.
+# with the pinned packages of sdk-python/requirements.txt and requirements-no-deps.txt. Does nothing when .venv is up to date.
 # PYTHON=/path/to/python3 chooses the interpreter; otherwise the first fit one of the PATH is taken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requirements=sdk-python/requirements.txt
+without_dependencies=sdk-python/requirements-no-deps.txt
 stamp=.venv/requirements.sha256
 say() { echo "python-env: $*" >&2; }
 
-wanted_stamp() { sha256sum <"$requirements" | cut -d' ' -f1; }
+wanted_stamp() { cat "$requirements" "$without_dependencies" | sha256sum | cut -d' ' -f1; }
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted_stamp)" ] && .venv/bin/python -c ''; then
   exit 0
 fi
@@ -62,4 +63,5 @@ fi
 say "making .venv with $python ($("$python" -c 'import platform; print(platform.python_version())'))"
 "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r "$requirements"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r "$without_dependencies"
 wanted_stamp >"$stamp"

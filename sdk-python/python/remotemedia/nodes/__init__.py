@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from remotemedia.nodes.transform import DataTransform as DataTransform
     from remotemedia.nodes.transform import FormatConverter as FormatConverter
     from remotemedia.nodes.transform import TextTransformNode as TextTransformNode
+    from remotemedia.nodes.vad import SileroVADNode as SileroVADNode
     from remotemedia.nodes.video import VideoBuffer as VideoBuffer
     from remotemedia.nodes.video import VideoResizer as VideoResizer
     from remotemedia.nodes.video import VideoTransform as VideoTransform
@@ -59,6 +60,7 @@ _WHERE = {
     "NativeNode": "native",
     "PassThroughNode": "base",
     "SerializedClassExecutorNode": "serialized_class_executor",
+    "SileroVADNode": "vad",
     "SpectralCentroid": "spectral",
     "StatefulCounter": "custom",
     "TextCollectorNode": "text_collector",
