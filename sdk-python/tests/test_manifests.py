@@ -3,13 +3,16 @@
 import asyncio
 import json
 import re
+import sys
 
 import pytest
 from sample_nodes import Mix, Plus, Repeat, Tag
 
 from remotemedia import Pipeline
 from remotemedia.core.exceptions import ConfigurationError, ManifestError, UnknownNodeError
+from remotemedia.core.syntax import read_json, read_yaml
 from remotemedia.nodes import AddNode, BufferNode, CalculatorNode, FormatConverter, MultiplyNode, PassThroughNode
+from remotemedia.runtime import execute_pipeline_with_input
 
 
 def manifest(*nodes, connections=(), **more):
@@ -87,6 +90,82 @@ def test_ids_of_other_tools_are_kept():
     assert [type(node) for node in pipeline] == [MultiplyNode, AddNode]
 
 
+YAML = """\
+# what a person writes
+version: v1
+metadata: {name: m, created_at: 2025-10-01T00:00:00Z}
+nodes:
+  - &first
+    id: a
+    node_type: CalculatorNode
+    params: &shared {operation: multiply, operand: 3}
+  - id: b
+    node_type: CalculatorNode
+    params: *shared
+connections:
+  - {from: a, to: b}
+"""
+
+
+def test_yaml_is_read_as_a_file_and_as_a_text(tmp_path, mode):
+    for suffix in ("yaml", "yml"):
+        (tmp_path / f"p.{suffix}").write_text("\ufeff" + YAML, encoding="utf-8")
+        assert Pipeline.from_manifest(tmp_path / f"p.{suffix}", mode=mode).run_sync(2) == 18
+    assert Pipeline.from_manifest(YAML, mode=mode).run_sync(2) == 18
+    assert asyncio.run(execute_pipeline_with_input(YAML, [1, 2])) == [9, 18]
+    one, two = Pipeline.from_manifest(YAML)
+    assert one.config == two.config and one.config is not two.config
+
+
+def test_json_and_yaml_read_the_same_values():
+    """The host's own table for it."""
+    text = 'n: null\nb: true\ni: -3\nu: 18446744073709551615\nf: 0.5\ns: "1"\nyes: no\na: [1, {x: y}]\n3: x'
+    wanted = {
+        "n": None, "b": True, "i": -3, "u": 2**64 - 1, "f": 0.5, "s": "1", "yes": "no", "a": [1, {"x": "y"}], "3": "x",
+    }  # fmt: skip
+    assert read_yaml(text, "here") == wanted == read_json(json.dumps(wanted), "here")
+    more = "a: 010\nb: 0x1F\nc: 0o17\nd: 1e3\ne: 2025-10-01\nf: ~\ng:\nh: .5\ni: 1_000\nj: 12:30\nk: +7\nl: 'true'\n"
+    assert read_yaml(more, "here") == {
+        "a": 10, "b": 31, "c": 15, "d": 1000.0, "e": "2025-10-01", "f": None, "g": None, "h": 0.5, "i": "1_000",
+        "j": "12:30", "k": 7, "l": "true",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("a: 1\na: 2", "line 2: the field 'a' appears twice"),
+        ("a: [1, 2\nb: 3", "line 2"),
+        ("a: .nan\n", "JSON has no .nan"),
+        ("a: -.inf\n", "JSON has no -.inf"),
+        ("a: !!python/object:os.system {}\n", "could not determine a constructor"),
+        ("a: !!binary aGk=\n", "JSON has no bytes"),
+        ("? [1]\n: 2", "the name of a field is a text"),
+        ("a: 1\n---\nb: 2", "single document"),
+        ("- 1\n- 2", "an object, not a list"),
+        ("a: &a [*a]\nb: 1", "not YAML"),
+        ("a: " + "[" * 5000 + "\n", "not YAML"),
+        ("\n".join(["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]), "1000000"),
+    ],
+)
+def test_yaml_that_is_none_is_refused_in_bounded_work(text, part):
+    with pytest.raises(ManifestError, match=re.escape(part)):
+        Pipeline.from_manifest(text)
+
+
+def test_json_is_strict_as_the_host_is():
+    with pytest.raises(ManifestError, match="the field 'a' appears twice"):
+        Pipeline.from_manifest('{"a": 1, "b": {}, "a": 2}')
+    with pytest.raises(ManifestError, match="JSON has no NaN"):
+        Pipeline.from_manifest('{"a": NaN}')
+
+
+def test_without_pyyaml_the_error_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match="manifest is YAML, which needs PyYAML: pip install pyyaml, or write JSON"):
+        Pipeline.from_manifest(YAML)
+
+
 def test_nodes_may_stand_in_any_order():
     pipeline = Pipeline.from_manifest(
         manifest(
@@ -137,13 +216,13 @@ def test_everything_wrong_is_reported_at_once(wrong, parts):
 
 
 def test_files_that_are_no_manifest_are_refused(tmp_path):
-    for name, content, part in (("a.json", b"[1]", "object"), ("b.json", b"\xff", "UTF-8"), ("c.yaml", b"", "YAML")):
+    for name, content, part in (("a.json", b"[1]", "object"), ("b.json", b"\xff", "UTF-8"), ("c.yaml", b"", "object")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ManifestError, match=part):
             Pipeline.from_manifest(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         Pipeline.from_manifest(tmp_path / "none.json")
-    with pytest.raises(TypeError, match="path, a JSON text or a dict"):
+    with pytest.raises(TypeError, match="path, a JSON or YAML text, or a dict"):
         Pipeline.from_manifest(3)
 
 
@@ -153,8 +232,8 @@ def test_files_that_are_no_manifest_are_refused(tmp_path):
         ("MultiplyNod", "did you mean 'MultiplyNode'"),
         ("no_such_module_:X", "no_such_module_"),
         ("sample_nodes:Plos", "did you mean 'Plus'"),
-        ("sample_nodes:Node.config", "not a subclass"),
-        ("json:dumps", "not a subclass"),
+        ("sample_nodes:Node.config", "no class with a method `process`"),
+        ("json:dumps", "no class with a method `process`"),
         ("sample_nodes:f.<locals>.X", "inside a function"),
     ],
 )

@@ -15,6 +15,9 @@ from remotemedia.core.node import Node, RemoteExecutorConfig
 
 if TYPE_CHECKING:
     from remotemedia.core.pipeline import Pipeline
+    from remotemedia.nodes.registration import register_node_class, register_python_node
+    from remotemedia.runtime_wrapper import execute_pipeline, execute_pipeline_with_input
+    from remotemedia.webrtc import WebRTCManager
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,13 +29,25 @@ __all__ = [
     "RemoteExecutorConfig",
     "RemoteMediaError",
     "WebRTCError",
+    "WebRTCManager",
     "__version__",
+    "execute_pipeline",
+    "execute_pipeline_with_input",
     "get_rust_runtime",
     "is_rust_runtime_available",
+    "register_node_class",
+    "register_python_node",
     "try_load_rust_runtime",
 ]
 
-_LATER = {"Pipeline": "remotemedia.core.pipeline"}
+_LATER = {
+    "Pipeline": "remotemedia.core.pipeline",
+    "WebRTCManager": "remotemedia.webrtc",
+    "execute_pipeline": "remotemedia.runtime_wrapper",
+    "execute_pipeline_with_input": "remotemedia.runtime_wrapper",
+    "register_node_class": "remotemedia.nodes.registration",
+    "register_python_node": "remotemedia.nodes.registration",
+}
 
 # What was found out about the native module; None is not looked yet.
 _rust_runtime: ModuleType | None = None

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remotemedia._remotemedia_runtime import __version__ as __version__
+from remotemedia.core import registry
 from remotemedia.core.definition import parsed
-from remotemedia.core.lookup import node_of
+from remotemedia.core.exceptions import ConfigurationError
+from remotemedia.core.lookup import class_of, native_types, node_of
 from remotemedia.core.modes import RUST_INPROCESS_FFI
 from remotemedia.core.node import Node
 from remotemedia.core.pipeline import Pipeline
@@ -21,6 +23,10 @@ __all__ = [
     "get_metrics",
     "get_runtime_version",
     "is_available",
+    "list_registered_node_types",
+    "register_inline_node_class",
+    "register_python_node_type",
+    "unregister_node_type",
 ]
 
 
@@ -47,6 +53,21 @@ async def execute_pipeline_with_instances(
     """Runs nodes in a row: instances as the objects that they are, dicts as entries of a manifest."""
     if isinstance(nodes, (str, bytes)) or not isinstance(nodes, Sequence):
         raise TypeError(f"nodes must be a list of nodes, not a {type(nodes).__name__}")
+    return await _executed(_in_a_row(nodes), input_data, enable_metrics)
+
+
+async def execute(what: Any, input_data: Any, enable_metrics: bool | None) -> Any:
+    """Runs a pipeline, a list of nodes, a manifest or its JSON text. See `remotemedia.execute_pipeline`."""
+    if isinstance(what, Pipeline):
+        return await _executed(what, input_data, enable_metrics)
+    if isinstance(what, (str, Mapping)):
+        return await _executed(_pipeline(what), input_data, enable_metrics)
+    if isinstance(what, Sequence) and not isinstance(what, (bytes, bytearray)):
+        return await _executed(_in_a_row(what), input_data, enable_metrics)
+    raise TypeError(f"a Pipeline, a list of nodes, a manifest or its JSON text is wanted, not a {type(what).__name__}")
+
+
+def _in_a_row(nodes: Sequence[Any]) -> Pipeline:
     if not nodes:
         raise ValueError("nodes is empty: a pipeline has at least one")
     made = []
@@ -56,7 +77,7 @@ async def execute_pipeline_with_instances(
         if not isinstance(node, Node):
             raise TypeError(f"nodes[{position}] must be a Node or a dict, not a {type(node).__name__}")
         made.append(node)
-    return await _executed(Pipeline(made), input_data, enable_metrics)
+    return Pipeline(made)
 
 
 def _pipeline(manifest_json: str | Mapping[str, Any]) -> Pipeline:
@@ -83,3 +104,36 @@ def is_available() -> bool:
 def get_metrics(metrics_json: str) -> str:
     """Metrics as JSON for people: indented. Raises `ValueError` when they are no JSON."""
     return json.dumps(json.loads(metrics_json), indent=2)
+
+
+def register_inline_node_class(
+    cls: type, node_type: str | None = None, multi_output: bool = False, **about: Any
+) -> str:
+    """Lets manifests call a class by its name, or by `node_type`, which is returned. See `remotemedia.register_node_class`."""
+    info = registry.register(node_type or str(getattr(cls, "__name__", "")), cls, multi_output=multi_output, **about)
+    return str(info["node_type"])
+
+
+def register_python_node_type(
+    node_type: str, python_class: str | None = None, multi_output: bool = False, **about: Any
+) -> None:
+    """As `register_inline_node_class`, for the class `module.Class` (or `module:Class`), which is imported now."""
+    named = python_class or node_type
+    if ":" not in named:
+        module, dot, name = named.rpartition(".")
+        if not dot:
+            raise ConfigurationError(f"python_class {named!r} must be `module.Class`")
+        named = f"{module}:{name}"
+    registry.register(node_type, class_of(named), multi_output=multi_output, **about)
+
+
+def unregister_node_type(node_type: str) -> bool:
+    """Takes a registered name back. False when it was not registered."""
+    return registry.forget(node_type)
+
+
+async def list_registered_node_types() -> list[str]:
+    """Every node type that manifests may use by a bare name: native ones, those of `remotemedia.nodes`, registered ones."""
+    from remotemedia import nodes
+
+    return sorted({*native_types(), *nodes.__all__, *registry.registered()})

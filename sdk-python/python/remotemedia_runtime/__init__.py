@@ -8,6 +8,10 @@ from remotemedia.runtime import (
     get_metrics,
     get_runtime_version,
     is_available,
+    list_registered_node_types,
+    register_inline_node_class,
+    register_python_node_type,
+    unregister_node_type,
 )
 
 __all__ = [
@@ -18,4 +22,8 @@ __all__ = [
     "get_metrics",
     "get_runtime_version",
     "is_available",
+    "list_registered_node_types",
+    "register_inline_node_class",
+    "register_python_node_type",
+    "unregister_node_type",
 ]

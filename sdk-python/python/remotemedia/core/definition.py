@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from remotemedia.core.arguments import params_of
 from remotemedia.core.exceptions import ManifestError
 from remotemedia.core.graph import Edge, Graph
 from remotemedia.core.lookup import node_of
 from remotemedia.core.node import Node
-
+from remotemedia.core.syntax import read_json, read_yaml
 
 MOST_MANIFEST_BYTES = 16 * 2**20
 
@@ -43,34 +41,31 @@ def to_manifest(graph: Graph, name: str, include_capabilities: bool, description
 
 
 def read_manifest(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[dict[str, Any], Path | None]:
-    """(manifest, its folder) of a dict, a JSON text, or the path of a JSON file."""
+    """(manifest, its folder) of a dict, a JSON or YAML text, or the path of such a file (YAML by its suffix).
+
+    A text is told from a path by a `{` at its begin, or by the end of a line.
+    """
     if isinstance(source, Mapping):
         return dict(source), None
-    if isinstance(source, str) and source.lstrip()[:1] == "{":
+    if isinstance(source, str) and (source.lstrip()[:1] == "{" or "\n" in source):
         return parsed(source, "manifest"), None
     if not isinstance(source, (str, PathLike)):
-        raise TypeError(f"a manifest is a path, a JSON text or a dict, not a {type(source).__name__}")
+        raise TypeError(f"a manifest is a path, a JSON or YAML text, or a dict, not a {type(source).__name__}")
     path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        raise ManifestError(f"{path}: YAML is read by the command `remotemedia`, not here; write JSON")
     try:
         if path.stat().st_size > MOST_MANIFEST_BYTES:
             raise ManifestError(f"{path}: larger than {MOST_MANIFEST_BYTES >> 20} MiB")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: not UTF-8: {error}") from error
-    return parsed(text, str(path)), path.resolve().parent
+    read = read_yaml if path.suffix in (".yaml", ".yml") else read_json
+    return read(text, str(path)), path.resolve().parent
 
 
 def parsed(text: str, where: str) -> dict[str, Any]:
-    """The manifest in a JSON text; `where` is what errors call it."""
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{where}: not JSON: {error}") from error
-    if not isinstance(manifest, dict):
-        raise ManifestError(f"{where}: a manifest is an object, not a {type(manifest).__name__}")
-    return manifest
+    """The manifest in a JSON or YAML text; `where` is what errors call it."""
+    is_yaml = text.lstrip()[:1] not in ("{", "[") and "\n" in text
+    return read_yaml(text, where) if is_yaml else read_json(text, where)
 
 
 class Parts:
@@ -143,7 +138,7 @@ def export(graph: Graph, name: str) -> dict[str, Any]:
                 "node_id": node_id,
                 "name": node.name,
                 "node_type": type(node).__name__,
-                "config": params_of(type(node), *node._arguments),
+                "config": node._extract_params(),
                 "is_remote": bool(node.is_remote),
                 "remote_endpoint": f"{remote.host}:{remote.port}" if remote is not None else None,
                 "is_streaming": bool(node.is_streaming),

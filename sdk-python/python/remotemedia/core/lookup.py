@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from remotemedia.core import registry
 from remotemedia.core.exceptions import ConfigurationError, UnknownNodeError
 from remotemedia.core.node import Node
+from remotemedia.core.plain import is_node_class, node_class_of
 
 #: What manifests call native nodes, and the class of `remotemedia.nodes` that computes the same in Python.
 OTHER_NAMES = {
@@ -22,8 +24,8 @@ OTHER_NAMES = {
 
 
 def class_of(node_type: str, folder: Path | None = None) -> type[Node]:
-    """The class that a manifest calls `node_type`: `module:Class` (looked up in `folder` first), or a name of
-    `remotemedia.nodes`."""
+    """The class that a manifest calls `node_type`: `module:Class` (looked up in `folder` first), a name that was registered,
+    or one of `remotemedia.nodes`. Of a class that does not derive from `Node`, the node that it is inside."""
     module_name, colon, class_name = node_type.partition(":")
     if not colon:
         return _bundled(node_type)
@@ -41,24 +43,28 @@ def class_of(node_type: str, folder: Path | None = None) -> type[Node]:
     module = found
     for part in class_name.split("."):
         found = getattr(found, part, None)
-    if isinstance(found, type) and issubclass(found, Node):
-        return found
+    if is_node_class(found):
+        return node_class_of(found)
     if "<locals>" in class_name:
         raise UnknownNodeError(f"node type {node_type!r}: a class made inside a function cannot be found by its name")
     if found is not None:
-        raise UnknownNodeError(f"node type {node_type!r}: {class_name} is not a subclass of remotemedia.Node")
-    names = [name for name, value in vars(module).items() if isinstance(value, type) and issubclass(value, Node)]
+        raise UnknownNodeError(f"node type {node_type!r}: {class_name} is no class with a method `process`")
+    names = [name for name, value in vars(module).items() if is_node_class(value)]
     raise UnknownNodeError(f"node type {node_type!r}: {module_name} has no class {class_name}{_near(class_name, names)}")
 
 
 def _bundled(node_type: str) -> type[Node]:
     from remotemedia import nodes
 
+    own = registry.class_of(node_type)
+    if own is not None:
+        return node_class_of(own)
     name = OTHER_NAMES.get(node_type, node_type)
     if name not in nodes.__all__:
+        known = [*nodes.__all__, *registry.registered()]
         raise UnknownNodeError(
-            f"there is no node type {node_type!r} in remotemedia.nodes{_near(node_type, nodes.__all__)}; a class of your "
-            "own is named module:Class"
+            f"there is no node type {node_type!r} in remotemedia.nodes{_near(node_type, known)}; a class of your own is "
+            "named module:Class, or registered by its name"
         )
     found: type[Node] = getattr(nodes, name)
     return found
@@ -100,15 +106,16 @@ def _native(entry: Mapping[str, Any], params: dict[str, Any], hint: str, folder:
         node = nodes.WasmNode((folder or Path()) / path, node_type=node_type, sha256=sha256, **params)
         node.options = {name: value for name, value in entry.items() if name not in _READ}
         return node
-    bundled = OTHER_NAMES.get(node_type, node_type) in nodes.__all__
-    if not bundled and (hint in ("native", "rust") or (hint == "auto" and node_type in _native_types())):
+    bundled = OTHER_NAMES.get(node_type, node_type) in nodes.__all__ or registry.class_of(node_type) is not None
+    if not bundled and (hint in ("native", "rust") or (hint == "auto" and node_type in native_types())):
         native = nodes.NativeNode(node_type, **params)
         native.options = {name: value for name, value in entry.items() if name not in _READ}
         return native
     return None
 
 
-def _native_types() -> list[str]:
+def native_types() -> list[str]:
+    """The names of the native node types; none without the native module."""
     from remotemedia.core.native import load
 
     module, _ = load()

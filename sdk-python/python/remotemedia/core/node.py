@@ -46,6 +46,12 @@ class RemoteExecutorConfig:
         if not self.timeout > 0:
             raise ConfigurationError(f"timeout {self.timeout} must be more than 0 seconds")
 
+    def __call__(self, target: Any, **kwargs: Any) -> Any:
+        """Raises `RemoteExecutionError`: `target` would run there, and no node does."""
+        from remotemedia.nodes.remote import refusal
+
+        raise refusal(target, self)
+
 
 class _Done:
     """Already over: may be awaited or not."""

@@ -326,10 +326,11 @@ class Pipeline:
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any] | str | PathLike[str], **options: Any) -> Pipeline:
-        """The pipeline of a manifest: a dict, a JSON text, or the path of a JSON file.
+        """The pipeline of a manifest: a dict, a JSON or YAML text, or the path of such a file. YAML needs PyYAML.
 
-        Python classes are looked up in the manifest's folder first. `options` are those of the constructor. Raises
-        `ManifestError` with everything that is wrong, `UnknownNodeError` for a node type that there is not.
+        Python classes are looked up in the manifest's folder first; they may, but need not, derive from `Node`. `options`
+        are those of the constructor. Raises `ManifestError` with everything that is wrong, `UnknownNodeError` for a node
+        type that there is not.
         """
         read, folder = definition.read_manifest(manifest)
         return cls._of(definition.Parts(read, folder), options)

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from remotemedia.core.node import Node as Node
     from remotemedia.nodes.audio import AudioBuffer as AudioBuffer
     from remotemedia.nodes.audio import AudioResampleNode as AudioResampleNode
     from remotemedia.nodes.audio import AudioResampler as AudioResampler
@@ -17,16 +18,31 @@ if TYPE_CHECKING:
     from remotemedia.nodes.calculator import CalculatorNode as CalculatorNode
     from remotemedia.nodes.code_executor import CodeExecutorNode as CodeExecutorNode
     from remotemedia.nodes.custom import StatefulCounter as StatefulCounter
+    from remotemedia.nodes.grpc_source import GRPCStreamManager as GRPCStreamManager
+    from remotemedia.nodes.grpc_source import GRPCStreamSource as GRPCStreamSource
+    from remotemedia.nodes.grpc_source import get_grpc_stream_manager as get_grpc_stream_manager
     from remotemedia.nodes.io_nodes import BidirectionalNode as BidirectionalNode
     from remotemedia.nodes.io_nodes import DataSinkNode as DataSinkNode
     from remotemedia.nodes.io_nodes import DataSourceNode as DataSourceNode
     from remotemedia.nodes.io_nodes import JavaScriptBridgeNode as JavaScriptBridgeNode
     from remotemedia.nodes.native import NativeNode as NativeNode
     from remotemedia.nodes.native import WasmNode as WasmNode
+    from remotemedia.nodes.registration import streaming_node as streaming_node
+    from remotemedia.nodes.remote import RemoteExecutionNode as RemoteExecutionNode
+    from remotemedia.nodes.remote import RemoteObjectExecutionNode as RemoteObjectExecutionNode
     from remotemedia.nodes.serialized_class_executor import SerializedClassExecutorNode as SerializedClassExecutorNode
     from remotemedia.nodes.simple_math import AddNode as AddNode
     from remotemedia.nodes.simple_math import MultiplyNode as MultiplyNode
     from remotemedia.nodes.spectral import SpectralCentroid as SpectralCentroid
+    from remotemedia.nodes.test_nodes import BatcherNode as BatcherNode
+    from remotemedia.nodes.test_nodes import ChainedTransformNode as ChainedTransformNode
+    from remotemedia.nodes.test_nodes import ConditionalExpanderNode as ConditionalExpanderNode
+    from remotemedia.nodes.test_nodes import CounterNode as CounterNode
+    from remotemedia.nodes.test_nodes import ErrorProneNode as ErrorProneNode
+    from remotemedia.nodes.test_nodes import ExpanderNode as ExpanderNode
+    from remotemedia.nodes.test_nodes import FilterNode as FilterNode
+    from remotemedia.nodes.test_nodes import RangeGeneratorNode as RangeGeneratorNode
+    from remotemedia.nodes.test_nodes import TransformAndExpandNode as TransformAndExpandNode
     from remotemedia.nodes.text_collector import TextCollectorNode as TextCollectorNode
     from remotemedia.nodes.text_processor import TextProcessorNode as TextProcessorNode
     from remotemedia.nodes.transform import DataTransform as DataTransform
@@ -45,20 +61,31 @@ _WHERE = {
     "AudioResampleNode": "audio",
     "AudioResampler": "audio",
     "AudioTransform": "audio",
+    "BatcherNode": "test_nodes",
     "BidirectionalNode": "io_nodes",
     "BufferNode": "base",
     "CalculatorNode": "calculator",
+    "ChainedTransformNode": "test_nodes",
     "CodeExecutorNode": "code_executor",
+    "ConditionalExpanderNode": "test_nodes",
+    "CounterNode": "test_nodes",
     "DataSinkNode": "io_nodes",
     "DataSourceNode": "io_nodes",
     "DataTransform": "transform",
+    "ErrorProneNode": "test_nodes",
+    "ExpanderNode": "test_nodes",
     "ExtractAudioDataNode": "audio",
+    "FilterNode": "test_nodes",
     "FormatConverter": "transform",
     "FormatConverterNode": "audio",
+    "GRPCStreamSource": "grpc_source",
     "JavaScriptBridgeNode": "io_nodes",
     "MultiplyNode": "simple_math",
     "NativeNode": "native",
     "PassThroughNode": "base",
+    "RangeGeneratorNode": "test_nodes",
+    "RemoteExecutionNode": "remote",
+    "RemoteObjectExecutionNode": "remote",
     "SerializedClassExecutorNode": "serialized_class_executor",
     "SileroVADNode": "vad",
     "SpectralCentroid": "spectral",
@@ -66,6 +93,7 @@ _WHERE = {
     "TextCollectorNode": "text_collector",
     "TextProcessorNode": "text_processor",
     "TextTransformNode": "transform",
+    "TransformAndExpandNode": "test_nodes",
     "VADNode": "voice",
     "VideoBuffer": "video",
     "VideoResizer": "video",
@@ -74,13 +102,22 @@ _WHERE = {
     "WasmNode": "native",
 }
 
+#: What pipelines import from here that is no node.
+_BESIDE = {
+    "GRPCStreamManager": "remotemedia.nodes.grpc_source",
+    "Node": "remotemedia.core.node",
+    "get_grpc_stream_manager": "remotemedia.nodes.grpc_source",
+    "streaming_node": "remotemedia.nodes.registration",
+}
+
 __all__ = sorted(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    module = f"{__name__}.{_WHERE[name]}" if name in _WHERE else _BESIDE.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    value = globals()[name] = getattr(importlib.import_module(module), name)
     return value
 
 
