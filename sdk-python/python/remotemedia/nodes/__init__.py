@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from remotemedia.nodes.serialized_class_executor import SerializedClassExecutorNode as SerializedClassExecutorNode
     from remotemedia.nodes.simple_math import AddNode as AddNode
     from remotemedia.nodes.simple_math import MultiplyNode as MultiplyNode
+    from remotemedia.nodes.sink import MediaWriterNode as MediaWriterNode
+    from remotemedia.nodes.source import AudioTrackSource as AudioTrackSource
+    from remotemedia.nodes.source import LocalMediaReaderNode as LocalMediaReaderNode
+    from remotemedia.nodes.source import MediaReaderNode as MediaReaderNode
+    from remotemedia.nodes.source import VideoTrackSource as VideoTrackSource
     from remotemedia.nodes.spectral import SpectralCentroid as SpectralCentroid
     from remotemedia.nodes.test_nodes import BatcherNode as BatcherNode
     from remotemedia.nodes.test_nodes import ChainedTransformNode as ChainedTransformNode
@@ -60,6 +65,7 @@ _WHERE = {
     "AudioBuffer": "audio",
     "AudioResampleNode": "audio",
     "AudioResampler": "audio",
+    "AudioTrackSource": "source",
     "AudioTransform": "audio",
     "BatcherNode": "test_nodes",
     "BidirectionalNode": "io_nodes",
@@ -80,6 +86,9 @@ _WHERE = {
     "FormatConverterNode": "audio",
     "GRPCStreamSource": "grpc_source",
     "JavaScriptBridgeNode": "io_nodes",
+    "LocalMediaReaderNode": "source",
+    "MediaReaderNode": "source",
+    "MediaWriterNode": "sink",
     "MultiplyNode": "simple_math",
     "NativeNode": "native",
     "PassThroughNode": "base",
@@ -97,6 +106,7 @@ _WHERE = {
     "VADNode": "voice",
     "VideoBuffer": "video",
     "VideoResizer": "video",
+    "VideoTrackSource": "source",
     "VideoTransform": "video",
     "VoiceActivityDetector": "voice",
     "WasmNode": "native",
