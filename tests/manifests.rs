@@ -124,14 +124,35 @@ fn other_names_of_a_runtime_hint_mean_the_same_hint() {
 }
 
 #[test]
-fn policies_that_are_not_applied_yet_are_said_so() {
-    let manifest = read(&folder("valid/all_options.json"), ManifestFormat::Json).unwrap();
-    let notices = manifest.notices();
-    assert_eq!(notices.len(), 2, "{notices:?}");
-    assert!(notices[0].starts_with("$.nodes[0].retry: the node `guest`"), "{}", notices[0]);
-    assert!(notices[1].starts_with("$.nodes[0].circuit_breaker: the node `guest`"), "{}", notices[1]);
-    let plain = read(&folder("valid/linear.json"), ManifestFormat::Json).unwrap();
-    assert_eq!(plain.notices(), Vec::<String>::new());
+fn policies_are_read_with_their_defaults() {
+    use remotemedia_core::manifest::{BreakerSpec, OnError, OnOpen, RetrySpec};
+    let node = |fields: Value| {
+        let mut node = json!({"id": "a", "node_type": "X"});
+        node.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let text = json!({"version": "v1", "metadata": {"name": "t"}, "nodes": [node], "connections": []});
+        Manifest::parse(text.to_string().as_bytes(), ManifestFormat::Json)
+            .map(|manifest| manifest.nodes[0].clone())
+    };
+    let plain = node(json!({})).unwrap();
+    assert_eq!((plain.retry, plain.circuit_breaker, plain.on_error), (None, None, OnError::Fail));
+    let defaults = node(json!({"retry": {}, "circuit_breaker": {}})).unwrap();
+    let retry = RetrySpec { attempts: 3, base_ms: 100, factor: 2.0, max_ms: 10_000, jitter: false };
+    let breaker = BreakerSpec { failures: 5, cooldown_ms: 30_000, on_open: OnOpen::Fail };
+    assert_eq!((defaults.retry, defaults.circuit_breaker), (Some(retry), Some(breaker)));
+    let all = read(&folder("valid/all_options.json"), ManifestFormat::Json).unwrap().nodes.remove(0);
+    let retry = RetrySpec { attempts: 5, base_ms: 20, factor: 1.5, max_ms: 1_000, jitter: true };
+    let breaker = BreakerSpec { failures: 7, cooldown_ms: 1_000, on_open: OnOpen::Fallback };
+    assert_eq!((all.retry, all.circuit_breaker, all.on_error), (Some(retry), Some(breaker), OnError::Skip));
+    for wrong in [
+        json!({"retry": {"attempts": 0}}),
+        json!({"retry": {"factor": 0.5}}),
+        json!({"retry": {"max_attempts": 3}}),
+        json!({"circuit_breaker": {"failures": 0}}),
+        json!({"circuit_breaker": {"on_open": "wait"}}),
+        json!({"on_error": "ignore"}),
+    ] {
+        assert!(node(wrong.clone()).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Host {
         // The program has found its packages already.
         let settings = CpythonConfig { module_paths: Vec::new(), ..CpythonConfig::default() };
         let python = Arc::new(CpythonRuntime::with_live_nodes(settings, live));
-        let runtimes = composed(&self.wasm, &python, &self.sandboxed_python);
+        let runtimes = composed(&self.wasm, &python, &self.sandboxed_python).sharing_with(&self.runtimes);
         Self { python, runtimes, ..self.clone() }
     }
 

@@ -51,6 +51,35 @@ impl ErrorKind {
             Self::Internal => "internal",
         }
     }
+
+    /// True when the same call may be tried again: the node promises that its state is as it was before, or it has
+    /// none.
+    #[must_use]
+    pub const fn is_retryable(self, stateless: bool) -> bool {
+        match self {
+            Self::Transient => true,
+            Self::Timeout | Self::Unavailable => stateless,
+            _ => false,
+        }
+    }
+
+    /// True when the node is to blame, and not the packet, the manifest or a person who cancelled.
+    #[must_use]
+    pub const fn is_the_nodes_fault(self) -> bool {
+        match self {
+            Self::Transient
+            | Self::Timeout
+            | Self::Unavailable
+            | Self::Trap
+            | Self::LimitExceeded
+            | Self::Internal => true,
+            Self::InvalidParams
+            | Self::InvalidInput
+            | Self::PermissionDenied
+            | Self::CircuitOpen
+            | Self::Cancelled => false,
+        }
+    }
 }
 
 /// Which of a node's verbs failed.
@@ -160,6 +189,27 @@ impl std::error::Error for NodeError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_may_pass_and_left_the_state_whole_is_retryable() {
+        use ErrorKind::*;
+        let kinds = [
+            InvalidParams,
+            InvalidInput,
+            Transient,
+            Timeout,
+            Unavailable,
+            Trap,
+            PermissionDenied,
+            LimitExceeded,
+            CircuitOpen,
+            Cancelled,
+            Internal,
+        ];
+        let retryable = |stateless| kinds.into_iter().filter(move |kind| kind.is_retryable(stateless));
+        assert!(retryable(false).eq([Transient]));
+        assert!(retryable(true).eq([Transient, Timeout, Unavailable]));
+    }
 
     #[test]
     fn an_error_names_node_operation_cause_and_kind() {

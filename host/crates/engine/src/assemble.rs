@@ -10,6 +10,7 @@ use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::pipeline::PipelineOptions;
 use crate::plan::Plan;
+use crate::policies;
 use crate::runtimes::Runtimes;
 use crate::stage::{QueueSender, Slot, Stage, Target};
 
@@ -69,7 +70,11 @@ pub(crate) fn assemble(
         let created = runtime.create(&node.manifest).map_err(|error| error.at(id, Operation::Create))?;
         let routes = layout.routes(index, options, &mut senders[plan.stages().of(index)]);
         let descriptor = Arc::clone(&node.descriptor);
-        slots.push(Some(Slot::new(index, id.as_str().into(), descriptor, created, routes, options.metrics)));
+        let (wrapped, policies) =
+            policies::wrap(created, &node.manifest, descriptor.stateless, kind, runtimes.shared(), control);
+        let mut slot = Slot::new(index, id.as_str().into(), descriptor, wrapped, routes, options.metrics);
+        slot.policies = policies;
+        slots.push(Some(slot));
     }
     let queues = layout.queue_infos();
     let stages = layout.members.iter().zip(senders).zip(layout.inboxes).zip(enter);
@@ -134,7 +139,9 @@ impl<'a> Layout<'a> {
         let inboxes = (0..stages.count())
             .map(|stage| {
                 let only_fed = fed[stage] && specs[stage].len() == 1;
-                let on_caller = only_fed && enter[stage].is_empty() && options.use_callers_thread;
+                let waits =
+                    members[stage].iter().any(|&index| policies::may_wait(&graph.nodes()[index].manifest));
+                let on_caller = only_fed && !waits && enter[stage].is_empty() && options.use_callers_thread;
                 (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage])))
             })
             .collect();

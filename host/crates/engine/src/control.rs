@@ -41,6 +41,8 @@ pub(crate) struct Control {
     outbox: Arc<Outbox>,
     running: Mutex<usize>,
     ended: Condvar,
+    pause: Mutex<()>,
+    resume: Condvar,
 }
 
 impl Control {
@@ -70,6 +72,16 @@ impl Control {
             inbox.stop();
         }
         self.outbox.end();
+        // Whoever checked before the flag was set holds the lock until it waits.
+        drop(lock(&self.pause));
+        self.resume.notify_all();
+    }
+
+    /// Waits for `time`, or until the pipeline stops: then true.
+    pub(crate) fn wait_stopped(&self, time: Duration) -> bool {
+        let paused = self.resume.wait_timeout_while(lock(&self.pause), time, |()| !self.is_stopped());
+        drop(paused);
+        self.is_stopped()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -1,11 +1,14 @@
 //! What a pipeline counts: per node calls, packets, errors and call times. Recording takes no lock and does
 //! not allocate; a snapshot is made when somebody asks.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use remotemedia_core::RuntimeKind;
 use serde::Serialize;
+
+use crate::policies::BreakerState;
 
 /// Calls longer than this are recorded as this long.
 const LONGEST_CALL_NS: u64 = 60_000_000_000;
@@ -77,6 +80,7 @@ impl NodeCounters {
             max_duration_us: us(self.max_ns),
             p50_duration_us: percentile(0.5),
             p99_duration_us: percentile(0.99),
+            policies: PolicyMetrics::default(),
         }
     }
 }
@@ -100,6 +104,21 @@ pub struct NodeMetrics {
     pub max_duration_us: f64,
     pub p50_duration_us: f64,
     pub p99_duration_us: f64,
+    #[serde(flatten)]
+    pub policies: PolicyMetrics,
+}
+
+/// What the policies of one node did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyMetrics {
+    /// Calls that were tried again; several times for one packet, possibly.
+    pub retries: u64,
+    /// Packets that were left out (`on_error: skip`).
+    pub skipped: u64,
+    /// How often another runtime took over, by reason.
+    pub fallback_counts: BTreeMap<String, u64>,
+    /// The state of the circuit that the node shares; `None` when it has no breaker.
+    pub breaker: Option<BreakerState>,
 }
 
 /// What one queue did.

@@ -13,6 +13,7 @@ use crate::inbox::{Delivery, Epoch, Inbox};
 use crate::metrics::{Metrics, NodeMetrics, QueueMetrics};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
+use crate::policies::Policies;
 use crate::runtimes::Runtimes;
 use crate::stage::Stage;
 use crate::worker::{Ended, Worker};
@@ -318,8 +319,9 @@ impl Pipeline {
             .flat_map(Stage::slots)
             .filter_map(|slot| {
                 let served_by = self.plan.selection(slot.index).kind;
-                let counters = slot.counters()?;
-                Some((slot.index, counters.snapshot(&slot.id, &slot.descriptor.node_type, served_by)))
+                let policies = slot.policies.as_ref().map(Policies::snapshot).unwrap_or_default();
+                let counted = slot.counters()?.snapshot(&slot.id, &slot.descriptor.node_type, served_by);
+                Some((slot.index, NodeMetrics { policies, ..counted }))
             })
             .collect();
         nodes.sort_by_key(|(index, _)| *index);

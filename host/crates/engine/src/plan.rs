@@ -7,6 +7,7 @@ use remotemedia_core::{
     Manifest, ManifestError, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, RuntimeKind,
 };
 
+use crate::policies;
 use crate::runtimes::Runtimes;
 use crate::selector::{NoRuntime, Selection, Settings, select};
 use crate::stages::Stages;
@@ -86,18 +87,18 @@ impl Plan {
     }
 }
 
-/// A node whose calls take long runs in a stage of its own.
+/// A node whose calls take long, or wait to be tried again, runs in a stage of its own.
 fn is_heavy(node: &NodeManifest, descriptor: &NodeDescriptor) -> bool {
     let gpu =
         node.capabilities.as_ref().is_some_and(|needs| needs.gpu.as_ref().is_some_and(|gpu| gpu.required));
-    node.heavy.unwrap_or(gpu || descriptor.heavy)
+    node.heavy.unwrap_or(gpu || descriptor.heavy) || policies::may_wait(node)
 }
 
 fn notices(manifest: &Manifest, selections: &[Selection]) -> Vec<String> {
     let chosen = manifest.nodes.iter().zip(selections).filter_map(|(node, selection)| {
         selection.notice.as_ref().map(|notice| format!("node `{}`: {notice}", node.id))
     });
-    manifest.notices().into_iter().chain(chosen).collect()
+    chosen.collect()
 }
 
 /// Why a node got no descriptor.

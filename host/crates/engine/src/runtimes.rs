@@ -4,28 +4,48 @@ use std::sync::Arc;
 
 use remotemedia_core::{NodeManifest, Runtime, RuntimeKind};
 
+use crate::policies::Shared;
 use crate::selector::Available;
 
-/// At most one runtime of each kind.
+/// At most one runtime of each kind, and what all pipelines that run on them share. Clones share it too.
 #[derive(Clone, Default)]
-pub struct Runtimes(Vec<Arc<dyn Runtime>>);
+pub struct Runtimes {
+    list: Vec<Arc<dyn Runtime>>,
+    shared: Arc<Shared>,
+}
 
 impl Runtimes {
     /// The given runtimes. Of two of one kind the first counts.
     #[must_use]
     pub fn new(runtimes: Vec<Arc<dyn Runtime>>) -> Self {
-        Self(runtimes)
+        Self { list: runtimes, shared: Arc::default() }
+    }
+
+    /// The same runtimes, sharing circuit breakers with `other`: for a host that is made of another one's parts.
+    #[must_use]
+    pub fn sharing_with(self, other: &Self) -> Self {
+        Self { shared: Arc::clone(&other.shared), ..self }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The same runtimes, for pipelines that go by `clock`.
+    #[cfg(test)]
+    pub(crate) fn with_clock(self, clock: Arc<dyn crate::policies::clock::Clock>) -> Self {
+        Self { shared: Arc::new(Shared::with_clock(clock)), ..self }
     }
 
     /// The runtime of that kind, when the host has one.
     #[must_use]
     pub fn get(&self, kind: RuntimeKind) -> Option<&Arc<dyn Runtime>> {
-        self.0.iter().find(|runtime| runtime.kind() == kind)
+        self.list.iter().find(|runtime| runtime.kind() == kind)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Runtime>> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Which of them could run `node`, by its type's name: finding out for sure may start an interpreter or
@@ -45,7 +65,7 @@ impl Runtimes {
 
 impl std::fmt::Debug for Runtimes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|runtime| runtime.kind())).finish()
+        f.debug_list().entries(self.list.iter().map(|runtime| runtime.kind())).finish()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
 use crate::metrics::NodeCounters;
 use crate::outbox::{Outbox, Output};
+use crate::policies::Policies;
 
 /// Where a packet goes from an output port.
 pub(crate) enum Target {
@@ -42,6 +43,8 @@ pub(crate) struct Slot {
     initialized: bool,
     counters: Option<Box<NodeCounters>>,
     routes: Vec<Vec<Target>>,
+    /// What the node's policies count; `None` when it has none.
+    pub(crate) policies: Option<Policies>,
     pub(crate) index: usize,
     pub(crate) id: Arc<str>,
     pub(crate) descriptor: Arc<NodeDescriptor>,
@@ -72,6 +75,7 @@ impl Slot {
             initialized: false,
             counters,
             routes,
+            policies: None,
             index,
             id,
             descriptor,
@@ -97,8 +101,7 @@ impl Slot {
             Some(kind) if kind == PayloadKind::Any || packet.payload.kind().fits(kind) => {
                 self.node.process(port, packet, &mut self.outputs)
             }
-            Some(kind) => Err(wrong_kind(&self.descriptor, port, kind, &packet)),
-            None => Err(NodeError::invalid_input(format!("has no input port {}", port.0))),
+            kind => self.refuse(port, kind, &packet),
         };
         if let (Some(counters), Some(clock)) = (&mut self.counters, clock) {
             let now = Instant::now();
@@ -108,6 +111,19 @@ impl Slot {
         match result {
             Ok(()) => Ok(()),
             Err(error) => Err(error.at(&self.id, Operation::Process)),
+        }
+    }
+
+    /// A packet that the node's descriptor does not allow.
+    #[cold]
+    fn refuse(&self, port: Port, kind: Option<PayloadKind>, packet: &Packet) -> Result<(), NodeError> {
+        let error = match kind {
+            Some(kind) => wrong_kind(&self.descriptor, port, kind, packet),
+            None => NodeError::invalid_input(format!("has no input port {}", port.0)),
+        };
+        match &self.policies {
+            Some(policies) => policies.refused(error.at(&self.id, Operation::Process), packet.pts_ns),
+            None => Err(error),
         }
     }
 
@@ -127,7 +143,6 @@ impl Slot {
     }
 }
 
-#[cold]
 fn wrong_kind(descriptor: &NodeDescriptor, port: Port, kind: PayloadKind, packet: &Packet) -> NodeError {
     let name = descriptor.inputs.get(usize::from(port.0)).map_or("?", |port| &port.name);
     NodeError::invalid_input(format!(

@@ -21,7 +21,8 @@ impl Stages {
         let incoming = incoming_edges(graph);
         for &node in graph.order() {
             let mut level = 0;
-            let mut cut_root = false;
+            // A source that takes long must not hold up another one.
+            let mut cut_root = heavy[node] && incoming[node].is_empty();
             for &edge in &incoming[node] {
                 let edge = &graph.edges()[edge];
                 let cut = edge.queue.is_some() || heavy[node];
@@ -33,8 +34,8 @@ impl Stages {
                 .map(|&edge| graph.edges()[edge].from)
                 .filter(|&from| groups.level_of(from) == level)
                 .collect();
-            let cut_roots = groups.distinct_cut_roots(&neighbours) + usize::from(cut_root);
-            if cut_roots > 1 {
+            let apart = groups.groups_kept_apart(&neighbours) + usize::from(cut_root);
+            if apart > 1 {
                 // Joining would make concurrent branches wait for each other: the merge gets its own stage.
                 groups.place(node, level + 1, true);
             } else {
@@ -104,11 +105,12 @@ impl Groups {
         self.cut_root[node] = cut_root;
     }
 
-    fn distinct_cut_roots(&mut self, nodes: &[usize]) -> usize {
+    /// How many groups the nodes are of, when one of these groups was cut off on purpose; otherwise 0.
+    fn groups_kept_apart(&mut self, nodes: &[usize]) -> usize {
         let mut roots: Vec<usize> = nodes.iter().map(|&node| self.find(node)).collect();
         roots.sort_unstable();
         roots.dedup();
-        roots.into_iter().filter(|&root| self.cut_root[root]).count()
+        if roots.iter().any(|&root| self.cut_root[root]) { roots.len() } else { 0 }
     }
 
     fn join(&mut self, a: usize, b: usize) {

@@ -1,5 +1,6 @@
 //! The manifest: the user's JSON or YAML, parsed into types. Nothing here knows which node types exist.
 
+mod call_policy;
 mod component;
 mod error;
 pub(crate) mod nearest;
@@ -9,6 +10,7 @@ pub(crate) mod schema;
 mod syntax;
 mod types;
 
+pub use call_policy::{BreakerSpec, OnError, OnOpen, RetrySpec};
 pub use component::{ComponentPin, ComponentRef, PinnedBy};
 pub use error::{ManifestError, ManifestErrors};
 pub use nearest::name as nearest_name;

@@ -52,22 +52,6 @@ impl Manifest {
             from_value(value.clone()).or_else(|_| from_value(without_faulty_fields(value, &faults)));
         (manifest.ok(), faults)
     }
-
-    /// What is accepted in this manifest but not applied by this version, one sentence each.
-    #[must_use]
-    pub fn notices(&self) -> Vec<String> {
-        let mut notices = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            let later = [("retry", &node.retry), ("circuit_breaker", &node.circuit_breaker)];
-            for (field, _) in later.into_iter().filter(|(_, policy)| policy.is_some()) {
-                notices.push(format!(
-                    "$.nodes[{index}].{field}: the node `{}` runs without it, this version does not apply it yet",
-                    node.id
-                ));
-            }
-        }
-        notices
-    }
 }
 
 /// The JSON Schema (draft 2020-12) of a manifest, generated from its types.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::call_policy::{BreakerSpec, OnError, RetrySpec};
 use super::component::ComponentRef;
 use crate::policy::{Clock, Random};
 
@@ -94,12 +95,15 @@ pub struct NodeManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub timeout_ms: Option<u64>,
-    /// Accepted for a later version: retries of a failed call.
+    /// Try a failed call again when its error may pass. `{}` means three retries, after 100, 200 and 400 ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Value>,
-    /// Accepted for a later version: a breaker around a failing node.
+    pub retry: Option<RetrySpec>,
+    /// Keep calls away from the node while it fails and fails. `{}` opens after five failed calls, for 30 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub circuit_breaker: Option<Value>,
+    pub circuit_breaker: Option<BreakerSpec>,
+    /// What an error of the node means for the pipeline.
+    #[serde(default, skip_serializing_if = "OnError::is_fail")]
+    pub on_error: OnError,
     /// Written by other tools of this format: `host:port` of a remote executor. Kept, not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -140,6 +144,7 @@ impl NodeManifest {
             timeout_ms: None,
             retry: None,
             circuit_breaker: None,
+            on_error: OnError::Fail,
             host: None,
             execution: None,
             media_capabilities: None,

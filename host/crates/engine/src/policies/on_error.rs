@@ -1,0 +1,65 @@
+//! `on_error: skip`: a packet that a node fails on is left out, counted and logged; the pipeline goes on.
+//!
+//! Flushing is not skipped: what a node still holds would be missing from the end without a trace.
+
+use std::sync::Arc;
+
+use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Port};
+
+use super::counts::{Counts, add_one};
+
+/// A node whose errors cost their packet only.
+pub(crate) struct Skip {
+    pub(crate) inner: Box<dyn Node>,
+    pub(crate) id: Arc<str>,
+    pub(crate) counts: Arc<Counts>,
+}
+
+/// Counts and logs the packet at `pts_ns`, on which the node failed with `error`.
+///
+/// # Errors
+/// A cancellation: whoever cancelled wants an end, not the next packet.
+#[cold]
+pub(super) fn skip(id: &str, counts: &Counts, error: NodeError, pts_ns: i64) -> Result<(), NodeError> {
+    if error.kind == ErrorKind::Cancelled {
+        return Err(error);
+    }
+    add_one(&counts.skipped);
+    tracing::warn!(
+        target: "remotemedia::policy",
+        node = id,
+        pts_ns,
+        kind = error.kind.name(),
+        "skipped the packet at {pts_ns} ns (`on_error: skip`): {error}"
+    );
+    Ok(())
+}
+
+impl Node for Skip {
+    fn initialize(&mut self) -> Result<(), NodeError> {
+        self.inner.initialize()
+    }
+
+    fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
+        let (pts_ns, emitted) = (packet.pts_ns, out.len());
+        match self.inner.process(port, packet, out) {
+            Err(error) => {
+                out.truncate(emitted);
+                skip(&self.id, &self.counts, error, pts_ns)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
+        self.inner.flush(out)
+    }
+
+    fn cleanup(&mut self) {
+        self.inner.cleanup();
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.inner.memory_bytes()
+    }
+}
