@@ -3,28 +3,43 @@
 //! Nodes that Python holds call back into Python. The thread lets go of the interpreter around everything else, so
 //! pipelines of several threads run at the same time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use remotemedia_host::core::manifest::ManifestFormat;
-use remotemedia_host::core::{Manifest, NodeError, Packet};
+use remotemedia_host::core::{Manifest, NodeError, Packet, Payload};
 use remotemedia_host::engine::{Canceller, Output, Pipeline, PipelineOptions, Plan};
 use remotemedia_host::{Config, Host, LiveNode, LiveNodes, marshal};
 
 use crate::errors::{manifest_errors, node_error};
 
+/// About so much is fed at a time: milliseconds of work, and no second copy of a long recording.
+const FED_BYTES: usize = 1 << 18;
+
+/// What a packet counts beside its samples or elements.
+const PACKET_BYTES: usize = 256;
+
 /// What left the graph: (position of the node in the manifest, value).
 type Outputs<'py> = Vec<(usize, Bound<'py, PyAny>)>;
+
+/// A node that nothing feeds.
+struct Source {
+    id: String,
+    /// It takes Python objects as they are.
+    takes_objects: bool,
+    /// It hands objects on; where it gives None, it gives nothing.
+    drops_none: bool,
+}
 
 /// A planned graph and, between `begin` and `end`, its running pipeline.
 #[pyclass(frozen, module = "remotemedia._remotemedia_runtime")]
 pub(crate) struct Session {
     host: Host,
     plan: Plan,
-    /// Ids of the nodes that nothing feeds, and whether they take Python objects as they are.
-    sources: Vec<(String, bool)>,
+    sources: Vec<Source>,
     metrics: bool,
     running: Mutex<Option<Pipeline>>,
     canceller: Mutex<Option<Canceller>>,
@@ -37,19 +52,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[pymethods]
 impl Session {
-    /// Plans `manifest` (JSON). `live` maps ids to (object, names of inputs, whether its outputs stay Python objects).
+    /// Plans `manifest` (JSON). `live` maps ids to (object, names of inputs, whether its outputs stay Python objects);
+    /// the nodes called in `take_objects` get what is fed to them as the Python object that it is.
     #[new]
     fn new(
         py: Python<'_>,
         manifest: &str,
         live: HashMap<String, (Py<PyAny>, Vec<String>, bool)>,
+        take_objects: HashSet<String>,
         metrics: bool,
     ) -> PyResult<Self> {
+        let live_ids: HashSet<String> = live.keys().cloned().collect();
+        let source = |id: &str| Source {
+            id: id.into(),
+            takes_objects: take_objects.contains(id),
+            drops_none: take_objects.contains(id) && !live_ids.contains(id),
+        };
         let live: LiveNodes = live
             .into_iter()
             .map(|(id, (object, inputs, opaque))| (id, LiveNode { object, inputs, opaque }))
             .collect();
-        let ids: Vec<String> = live.keys().cloned().collect();
         let host = host().map_err(PyValueError::new_err)?;
         let planned = py.detach(|| {
             let host = host.with_live_nodes(live);
@@ -58,12 +80,8 @@ impl Session {
         });
         let (host, plan) = planned.map_err(|errors| manifest_errors(py, &errors))?;
         let graph = plan.graph();
-        let id = |index: usize| graph.nodes()[index].manifest.id.clone();
-        let sources = graph.sources().into_iter().map(id).map(|id| {
-            let takes_objects = ids.contains(&id);
-            (id, takes_objects)
-        });
-        let sources = sources.collect();
+        let sources =
+            graph.sources().into_iter().map(|index| source(&graph.nodes()[index].manifest.id)).collect();
         let (running, canceller, counted) = Default::default();
         Ok(Self { host, plan, sources, metrics, running, canceller, counted })
     }
@@ -85,6 +103,15 @@ impl Session {
             .collect()
     }
 
+    /// A whole stream in one call, for graphs without nodes of Python's: `begin`, a `feed` of every item, `finish` and
+    /// `end`.
+    fn run<'py>(&self, py: Python<'py>, items: &Bound<'py, PyList>) -> PyResult<Outputs<'py>> {
+        self.begin(py)?;
+        let outputs = self.stream(py, items);
+        self.end(py);
+        outputs
+    }
+
     /// Creates and initializes the nodes that are not Python's own.
     fn begin(&self, py: Python<'_>) -> PyResult<()> {
         let options = PipelineOptions { metrics: self.metrics, ..PipelineOptions::default() };
@@ -99,15 +126,8 @@ impl Session {
 
     /// Gives `value` to every node that nothing feeds.
     fn feed<'py>(&self, py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Outputs<'py>> {
-        let packets: PyResult<Vec<_>> = self
-            .sources
-            .iter()
-            .map(|(id, takes_objects)| Ok((id.as_str(), packet(value, *takes_objects)?)))
-            .collect();
-        let packets = packets?;
-        self.call(py, move |pipeline| {
-            packets.into_iter().try_for_each(|(id, packet)| pipeline.feed(id, packet))
-        })
+        let packets = self.packets(value)?;
+        self.feed_all(py, packets)
     }
 
     /// Gives `value` to the source called `node_id`, which is one of Python's own.
@@ -139,11 +159,10 @@ impl Session {
     fn end(&self, py: Python<'_>) {
         py.detach(|| {
             lock(&self.canceller).take();
-            if let Some(pipeline) = lock(&self.running).take() {
-                if self.metrics {
-                    *lock(&self.counted) = serde_json::to_string(&pipeline.metrics()).ok();
-                }
-                drop(pipeline);
+            if let Some(pipeline) = lock(&self.running).take()
+                && self.metrics
+            {
+                *lock(&self.counted) = serde_json::to_string(&pipeline.metrics()).ok();
             }
         });
     }
@@ -162,6 +181,42 @@ impl Session {
 }
 
 impl Session {
+    /// Feeds `items` and ends the stream. Several are fed at a time: the interpreter is free meanwhile, and Ctrl-C is
+    /// seen in between.
+    fn stream<'py>(&self, py: Python<'py>, items: &Bound<'py, PyList>) -> PyResult<Outputs<'py>> {
+        let mut outputs = Vec::new();
+        let mut packets = Vec::new();
+        let mut bytes = 0;
+        for item in items {
+            let more = self.packets(&item)?;
+            bytes += more.iter().map(|(_, packet)| PACKET_BYTES + data_bytes(&packet.payload)).sum::<usize>();
+            packets.extend(more);
+            if bytes >= FED_BYTES {
+                outputs.extend(self.feed_all(py, std::mem::take(&mut packets))?);
+                bytes = 0;
+                py.check_signals()?;
+            }
+        }
+        outputs.extend(self.feed_all(py, packets)?);
+        outputs.extend(self.finish(py)?);
+        Ok(outputs)
+    }
+
+    fn feed_all<'py>(&self, py: Python<'py>, packets: Vec<(&str, Packet)>) -> PyResult<Outputs<'py>> {
+        self.call(py, move |pipeline| {
+            packets.into_iter().try_for_each(|(id, packet)| pipeline.feed(id, packet))
+        })
+    }
+
+    /// What is fed to each source when `value` is given to the pipeline.
+    fn packets(&self, value: &Bound<'_, PyAny>) -> PyResult<Vec<(&str, Packet)>> {
+        self.sources
+            .iter()
+            .filter(|source| !(source.drops_none && value.is_none()))
+            .map(|source| Ok((source.id.as_str(), packet(value, source.takes_objects)?)))
+            .collect()
+    }
+
     /// Calls the running pipeline without holding the interpreter, and takes what left the graph.
     fn call<'py>(
         &self,
@@ -200,6 +255,16 @@ fn host() -> Result<&'static Host, String> {
 pub(crate) fn native_node_types() -> Vec<String> {
     let host = Host::new(Config::default());
     host.native_nodes().into_iter().map(|descriptor| descriptor.node_type.clone()).collect()
+}
+
+fn data_bytes(payload: &Payload) -> usize {
+    match payload {
+        Payload::Audio(audio) => audio.as_bytes().len(),
+        Payload::Tensor(tensor) => tensor.data().len(),
+        Payload::Bytes(bytes) => bytes.len(),
+        Payload::Text(text) => text.len(),
+        _ => 0,
+    }
 }
 
 fn packet(value: &Bound<'_, PyAny>, as_it_is: bool) -> PyResult<Packet> {

@@ -196,7 +196,7 @@ def test_manifests_name_native_nodes_and_components(tmp_path):
         )
     )
     pipeline = Pipeline.from_manifest(tmp_path / "p.json", mode=NATIVE)
-    assert [node["runtime"] for node in pipeline.plan()] == ["native", "wasm", "cpython"]
+    assert [node["runtime"] for node in pipeline.plan()] == ["native", "wasm", "native"]
     assert pipeline.to_manifest()["nodes"][1]["timeout_ms"] == 900
     out, _ = pipeline.run_sync([(np.ones((2, 100), np.float32), 16000)])
     np.testing.assert_allclose(out, np.ones((1, 100)), atol=1e-6)

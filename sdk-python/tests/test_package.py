@@ -70,24 +70,25 @@ def test_exceptions_are_what_python_would_raise():
 
 
 def test_a_missing_native_module_is_said_once(monkeypatch):
-    monkeypatch.setattr("remotemedia.core.native.load", lambda: (None, "not built"))
+    monkeypatch.setitem(sys.modules, "remotemedia._remotemedia_runtime", None)
     monkeypatch.setattr(modes, "_warned", False)
     monkeypatch.delenv("REMOTEMEDIA_RUNTIME_MODE", raising=False)
     pipeline = Pipeline([Plus()])
-    with pytest.warns(UserWarning, match="Rust runtime unavailable.*not built"):
+    with pytest.warns(UserWarning, match="Rust runtime unavailable.*_remotemedia_runtime halted"):
         assert pipeline.run_sync(1) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert pipeline.run_sync(1) == 2
-    with pytest.raises(remotemedia.PipelineError, match="native runtime cannot be loaded: not built"):
+    with pytest.raises(remotemedia.PipelineError, match="native runtime cannot be loaded: .*halted"):
         pipeline.run_sync(1, mode="rust_inprocess_ffi")
 
 
 def test_whether_the_native_module_is_there_can_be_asked(monkeypatch):
-    monkeypatch.setattr("remotemedia.core.native.load", lambda: (None, "not built"))
+    monkeypatch.setitem(sys.modules, "remotemedia._remotemedia_runtime", None)
     monkeypatch.setattr(remotemedia, "_rust_runtime_available", None)
     monkeypatch.setattr(remotemedia, "_rust_runtime", None)
-    assert remotemedia.try_load_rust_runtime() == (False, None, "not built")
+    loaded, module, why = remotemedia.try_load_rust_runtime()
+    assert (loaded, module) == (False, None) and "halted" in why
     with pytest.warns(UserWarning, match="Rust runtime unavailable"):
         assert remotemedia.is_rust_runtime_available() is False
     assert remotemedia.get_rust_runtime() is None

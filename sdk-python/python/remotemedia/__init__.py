@@ -67,7 +67,7 @@ def __dir__() -> list[str]:
 
 def try_load_rust_runtime() -> tuple[bool, ModuleType | None, str | None]:
     """(True, the native module, None), or (False, None, why it cannot be loaded)."""
-    from remotemedia.core.native import load
+    from remotemedia.core.modes import load
 
     native, why = load()
     return native is not None, native, why

@@ -55,7 +55,8 @@ enum Home {
 
 /// A running plan, with its own nodes and threads. Dropping it cancels it.
 pub struct Pipeline {
-    id: String,
+    /// How many were started in this process before.
+    number: u64,
     plan: Plan,
     homes: Vec<Option<Home>>,
     /// Indices of the nodes that can be fed.
@@ -86,7 +87,7 @@ impl Pipeline {
         let control = Control::new(Arc::clone(&outbox));
         let (assembled, queues) = assemble(plan, runtimes, &options, &control, &outbox)?;
         let mut pipeline = Self {
-            id: format!("{}-{}", plan.graph().name(), STARTED.fetch_add(1, Ordering::Relaxed)),
+            number: STARTED.fetch_add(1, Ordering::Relaxed),
             plan: plan.clone(),
             homes: vec![None; plan.graph().nodes().len()],
             sources: plan.graph().sources(),
@@ -108,7 +109,8 @@ impl Pipeline {
 
     /// Starts the stages and waits until all their nodes are initialized.
     fn launch(&mut self, assembled: Vec<Assembled>) -> Result<(), NodeError> {
-        let (initialized, results) = mpsc::channel();
+        // Of each stage on a thread of its own, once its nodes are initialized.
+        let (mut started, mut failures) = (None, Vec::new());
         for (number, Assembled { stage, inbox, enter }) in assembled.into_iter().enumerate() {
             for (index, position) in stage.positions() {
                 self.homes[index] = Some(match &inbox {
@@ -119,10 +121,12 @@ impl Pipeline {
             let Some(inbox) = inbox else {
                 self.control.stage_started();
                 self.caller_stages.push(stage);
-                let result = self.caller_stages.last_mut().map_or(Ok(()), Stage::initialize);
-                let _ = initialized.send((number, result));
+                if let Some(Err(error)) = self.caller_stages.last_mut().map(Stage::initialize) {
+                    failures.push((number, error));
+                }
                 continue;
             };
+            let (initialized, _) = started.get_or_insert_with(mpsc::channel);
             let worker = Worker {
                 number,
                 stage,
@@ -137,11 +141,11 @@ impl Pipeline {
                 Err(error) => return Err(self.fail(error)),
             }
         }
-        drop(initialized);
-        let mut failures: Vec<_> =
-            results.iter().filter_map(|(number, result)| Some((number, result.err()?))).collect();
-        failures.sort_by_key(|(number, _)| *number);
-        match failures.into_iter().next() {
+        if let Some((initialized, results)) = started {
+            drop(initialized);
+            failures.extend(results.iter().filter_map(|(number, result)| Some((number, result.err()?))));
+        }
+        match failures.into_iter().min_by_key(|(number, _)| *number) {
             Some((_, error)) => Err(self.fail(error)),
             None => Ok(()),
         }
@@ -338,7 +342,11 @@ impl Pipeline {
         let elapsed = self.took.unwrap_or_else(|| self.began.elapsed());
         let queues = if self.metrics { queues.collect() } else { Vec::new() };
         let nodes = nodes.into_iter().map(|(_, node)| node).collect();
-        Metrics::new(self.id.clone(), elapsed, nodes, queues, snapshot_began)
+        Metrics::new(self.id(), elapsed, nodes, queues, snapshot_began)
+    }
+
+    fn id(&self) -> String {
+        format!("{}-{}", self.plan.graph().name(), self.number)
     }
 
     /// Stops everything because of `error` and returns the error that came first.
@@ -370,7 +378,7 @@ impl Pipeline {
     fn settle(&mut self) {
         if self.control.is_stopped() && !self.control.wait_ended(STOP_LIMIT) {
             tracing::error!(
-                pipeline = %self.id,
+                pipeline = %self.id(),
                 "a node is still in a call {} s after the stop; its thread is left behind",
                 STOP_LIMIT.as_secs()
             );
@@ -397,7 +405,7 @@ impl Drop for Pipeline {
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pipeline")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("finished", &self.finished)
             .finish_non_exhaustive()
     }

@@ -12,9 +12,12 @@ use crate::runtimes::Runtimes;
 use crate::selector::{NoRuntime, Selection, Settings, select};
 use crate::stages::Stages;
 
-/// A graph that can be started.
+/// A graph that can be started. Cloning shares it: every pipeline of a plan holds one.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Plan(Arc<Planned>);
+
+#[derive(Debug)]
+struct Planned {
     graph: Graph,
     selections: Vec<Selection>,
     stages: Stages,
@@ -59,31 +62,31 @@ impl Plan {
             graph.nodes().iter().map(|node| is_heavy(&node.manifest, &node.descriptor)).collect();
         let stages = Stages::cut(&graph, &heavy);
         let notices = notices(manifest, &selections);
-        Ok(Self { graph, selections, stages, notices })
+        Ok(Self(Arc::new(Planned { graph, selections, stages, notices })))
     }
 
     /// The graph.
     #[must_use]
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        &self.0.graph
     }
 
     /// The choice for node `index`.
     #[must_use]
     pub fn selection(&self, index: usize) -> &Selection {
-        &self.selections[index]
+        &self.0.selections[index]
     }
 
     /// How the graph is cut into stages.
     #[must_use]
     pub fn stages(&self) -> &Stages {
-        &self.stages
+        &self.0.stages
     }
 
     /// What the manifest's author or the operator should know, one sentence each.
     #[must_use]
     pub fn notices(&self) -> &[String] {
-        &self.notices
+        &self.0.notices
     }
 }
 

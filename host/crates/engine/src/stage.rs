@@ -2,7 +2,6 @@
 //!
 //! A packet's way through the stage takes no lock, channel or allocation; only a queue at the stage's edge does.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -184,9 +183,9 @@ impl Stage {
         &self.slots
     }
 
-    /// The position in this stage of each of its nodes, by graph index.
-    pub(crate) fn positions(&self) -> HashMap<usize, usize> {
-        self.slots.iter().enumerate().map(|(position, slot)| (slot.index, position)).collect()
+    /// The graph index of each of its nodes, with the node's position in this stage.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.slots.iter().enumerate().map(|(position, slot)| (slot.index, position))
     }
 
     /// Initializes every node in order.

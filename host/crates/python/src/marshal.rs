@@ -12,7 +12,7 @@
 //! with other keys than strings, an instance of a subclass or of any other class travels as an object. So whatever a
 //! Python node returns, the next one gets an equal value of the same type.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
@@ -86,7 +86,9 @@ pub fn open<'py>(py: Python<'py>, object: &Opaque) -> Option<Bound<'py, PyAny>> 
 /// `value` as an object payload, whatever it is: for whoever hands it to Python nodes only.
 #[must_use]
 pub fn hold_as_it_is(value: &Bound<'_, PyAny>) -> Payload {
-    Payload::Object(Opaque::new("a Python object", Held(value.clone().unbind())))
+    static NAME: OnceLock<Arc<str>> = OnceLock::new();
+    let name = NAME.get_or_init(|| "a Python object".into());
+    Payload::Object(Opaque::new(Arc::clone(name), Held(value.clone().unbind())))
 }
 
 fn hold(value: &Bound<'_, PyAny>) -> PyResult<Payload> {

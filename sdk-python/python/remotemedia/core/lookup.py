@@ -116,7 +116,7 @@ def _native(entry: Mapping[str, Any], params: dict[str, Any], hint: str, folder:
 
 def native_types() -> list[str]:
     """The names of the native node types; none without the native module."""
-    from remotemedia.core.native import load
+    from remotemedia.core.modes import load
 
     module, _ = load()
     types: list[str] = [] if module is None else module.native_node_types()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 import warnings
+from types import ModuleType
 from typing import Final
 
 from remotemedia.core.exceptions import ConfigurationError, PipelineError
@@ -14,6 +17,8 @@ PYTHON_CPU: Final = "python_cpu"
 RUST_INPROCESS_FFI: Final = "rust_inprocess_ffi"
 #: The native engine as a service. Reserved.
 RUST_SERVICE: Final = "rust_service"
+
+NATIVE_MODULE: Final = "remotemedia._remotemedia_runtime"
 
 MODES: Final = (PYTHON_CPU, RUST_INPROCESS_FFI, RUST_SERVICE)
 VARIABLE: Final = "REMOTEMEDIA_RUNTIME_MODE"
@@ -41,8 +46,8 @@ def chosen(*wishes: str | None) -> str:
     said = os.environ.get(VARIABLE)
     if said:
         return _available(checked(said, VARIABLE), VARIABLE)
-    from remotemedia.core.native import load
-
+    if sys.modules.get(NATIVE_MODULE) is not None:
+        return RUST_INPROCESS_FFI
     native, why = load()
     if native is not None:
         return RUST_INPROCESS_FFI
@@ -50,10 +55,16 @@ def chosen(*wishes: str | None) -> str:
     return PYTHON_CPU
 
 
+def load() -> tuple[ModuleType | None, str | None]:
+    """(the native module, None), or (None, why it cannot be loaded)."""
+    try:
+        return importlib.import_module(NATIVE_MODULE), None
+    except ImportError as error:
+        return None, str(error)
+
+
 def _available(mode: str, where: str) -> str:
     if mode == RUST_INPROCESS_FFI:
-        from remotemedia.core.native import load
-
         native, why = load()
         if native is None:
             raise PipelineError(f"{where} is 'rust_inprocess_ffi', but the native runtime cannot be loaded: {why}")

@@ -6,28 +6,23 @@ WebAssembly node, or leaves one, is converted.
 
 from __future__ import annotations
 
-import importlib
 import json
 import weakref
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, NoReturn
 
 from remotemedia.core.exceptions import ManifestError, NodeError
 from remotemedia.core.failure import add_note
 from remotemedia.core.graph import Graph
 from remotemedia.core.metrics import Counters
+from remotemedia.core.modes import load
 from remotemedia.core.python_cpu import Cancelled, Session, _Slot
 
 Outputs = list[tuple[int, Any]]
 
-
-def load() -> tuple[ModuleType | None, str | None]:
-    """(the native module, None), or (None, why it cannot be loaded)."""
-    try:
-        return importlib.import_module("remotemedia._remotemedia_runtime"), None
-    except ImportError as error:
-        return None, str(error)
+#: What a method returns that has its values still to come.
+_LAZY = frozenset({GeneratorType, AsyncGeneratorType, CoroutineType})
 
 
 def node_failure(kind: str, node_id: str, operation: str | None, message: str, trace: str | None) -> NodeError:
@@ -69,8 +64,18 @@ class _Live:
         """The value, or a generator of the values, that the node gives."""
         if type(value) is _Given:
             return value.value
-        session = self._session
-        values = session.answered(self._slot, "process", session._process, self._slot, port, value)
+        session, slot = self._session, self._slot
+        if slot.is_plain and not session._cancelled:
+            # What most calls are, with nothing around it.
+            try:
+                returned = slot.process(value)
+            except BaseException as error:
+                session.fail(error, slot)
+            if type(returned) not in _LAZY:
+                return returned
+            values = session.answered(slot, "process", session._values, returned)
+        else:
+            values = session.answered(slot, "process", session._process, slot, port, value)
         return values[0] if len(values) == 1 else _each(values)
 
     def flush(self) -> Iterator[Any]:
@@ -98,15 +103,36 @@ class NativeSession(Session):
         self._streaming = False
         entries = [node._native_entry() for node in graph.nodes]
         self._is_live = [entry is None for entry in entries]
+        takes_objects = self._takes_objects()
         live = {
-            slot.id: (_Live(self, slot), list(slot.ports) or ["in"], self._stays_python(index))
+            slot.id: (_Live(self, slot), list(slot.ports) or ["in"], self._stays_python(index, takes_objects))
             for index, slot in enumerate(self._slots)
             if self._is_live[index]
         }
-        self._engine: Any = native.Session(_manifest(graph, entries), live, counters is not None)
+        self._engine: Any = native.Session(
+            _manifest(graph, entries), live, {graph.ids[index] for index in takes_objects}, counters is not None
+        )
+        #: Nothing calls into Python, so a whole run is one call of the engine.
+        self.is_native = not live
 
-    def _stays_python(self, index: int) -> bool:
-        return all(self._is_live[edge.target] for edge in self._graph.leaving[index])
+    def _takes_objects(self) -> set[int]:
+        """The nodes that take any Python object as it is: Python's own, and those that only hand on to such nodes."""
+        takes: set[int] = set()
+        for index in reversed(self._graph.order):
+            hands_on = self._graph.nodes[index]._hands_on_objects and self._stays_python(index, takes)
+            if self._is_live[index] or hands_on:
+                takes.add(index)
+        return takes
+
+    def _stays_python(self, index: int, takes_objects: set[int]) -> bool:
+        return all(edge.target in takes_objects for edge in self._graph.leaving[index])
+
+    def run(self, items: list[Any]) -> Outputs:
+        try:
+            outputs: Outputs = self._asked(self._engine.run, items)
+        finally:
+            self._absorb()
+        return outputs
 
     def planned(self) -> list[tuple[str, str, str, str]]:
         """(id, node type, runtime, reason) of every node, as the host chose."""
@@ -154,6 +180,9 @@ class NativeSession(Session):
     def _end(self) -> None:
         self._streaming = False
         self._engine.end()
+        self._absorb()
+
+    def _absorb(self) -> None:
         if self._metrics is not None and (counted := self._engine.take_metrics()) is not None:
             self._metrics.absorb(json.loads(counted)["node_metrics"])
 
@@ -181,9 +210,19 @@ class NativeSession(Session):
             raise
         return values
 
+    def fail(self, error: BaseException, slot: _Slot) -> NoReturn:
+        """Raises what `process` raised, as the pipeline tells it, and keeps it for the caller of the engine."""
+        if isinstance(error, (GeneratorExit, KeyboardInterrupt)):
+            self._raised = error
+            raise error
+        self._raised = blamed = self._blamed(error, slot, "process")
+        raise blamed from error
+
     def _initialize(self, slot: _Slot) -> None:
         if slot.node._native_entry() is None:
             super()._initialize(slot)
+        else:
+            slot.node.__dict__["_is_initialized"] = True
 
     def _given_by(self, slot: _Slot) -> Iterator[Any]:
         return super()._given_by(slot) if slot.node._native_entry() is None else iter(())

@@ -89,6 +89,8 @@ class Node(ABC):
     is_remote: bool = False
     remote_config: RemoteExecutorConfig | None = None
     runtime_hint: str = "auto"
+    #: Its native counterpart may be given any Python object, and gives back that object.
+    _hands_on_objects: ClassVar[bool] = False
     #: The node type of manifests, where it is not the name of the class.
     remotemedia_type: ClassVar[str | None] = None
     #: Hardware that the node needs, as manifests say it: {"gpu": {…}, "cpu": {…}, "memory_gb": …}.

@@ -196,11 +196,7 @@ class Pipeline:
         progress: bool | Progress = False,
     ) -> Any:
         """As `run`, for scripts without asyncio: everything runs on the calling thread."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
+        if asyncio._get_running_loop() is not None:
             raise PipelineError("run_sync() cannot be used where an event loop is running: use `await pipeline.run(...)`")
         if self._running is not None:
             raise PipelineError("the pipeline is initialized for asyncio: use `await pipeline.run(...)`, or cleanup() first")
@@ -247,7 +243,7 @@ class Pipeline:
         """True between `initialize` and `cleanup`."""
         return self._running is not None
 
-    async def process(self, stream: AsyncIterable[Any] | None = None) -> AsyncGenerator[Any, None]:
+    def process(self, stream: AsyncIterable[Any] | None = None) -> AsyncGenerator[Any, None]:
         """What becomes of the items of `stream`, as they come. The pipeline must be initialized.
 
         The stream is asked for its next item only when everything that came of the last one was taken. Without a stream
@@ -257,12 +253,7 @@ class Pipeline:
             raise PipelineError(
                 "the pipeline is not initialized: use `async with pipeline:` or `await pipeline.initialize()`"
             )
-        outputs = self._running.process(stream)
-        try:
-            async for value in outputs:
-                yield value
-        finally:
-            await outputs.aclose()
+        return self._running.process(stream)
 
     @asynccontextmanager
     async def managed_execution(self) -> AsyncIterator[Pipeline]:

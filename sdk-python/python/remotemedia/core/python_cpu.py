@@ -30,7 +30,7 @@ class Cancelled(BaseException):
 class _Slot:
     """A node at work."""
 
-    __slots__ = ("counter", "id", "is_streaming", "node", "ports", "process", "started", "stream")
+    __slots__ = ("counter", "id", "is_plain", "is_streaming", "node", "ports", "process", "started", "stream")
 
     def __init__(self, node: Node, node_id: str, counter: NodeCounter | None) -> None:
         self.node: Node = node
@@ -39,6 +39,8 @@ class _Slot:
         self.is_streaming: bool = bool(node.is_streaming)
         ports = getattr(node, "remotemedia_inputs", None)
         self.ports: tuple[str, ...] = tuple(ports) if ports and len(ports) > 1 else ()
+        #: One input, which `process` takes item by item.
+        self.is_plain: bool = not self.is_streaming and not self.ports
         self.process: Callable[..., Any] = node.process
         self.stream: NodeStream | None = None
         self.started: bool = False
@@ -52,6 +54,8 @@ class Session:
 
     #: Are nodes called by native code?
     in_native_code = False
+    #: Are there native nodes only? Then `run` does a whole run.
+    is_native = False
 
     def __init__(self, graph: Graph, counters: Counters | None = None) -> None:
         self._graph = graph
@@ -70,6 +74,10 @@ class Session:
         """Ends what is being awaited, and lets no further method of a node begin but `cleanup`."""
         self._cancelled = True
         self._loop.interrupt()
+
+    def run(self, items: list[Any]) -> list[tuple[int, Any]]:
+        """A whole run of a graph that `is_native`: `start`, a `feed` of every item, `finish` and `stop`."""
+        raise NotImplementedError
 
     def start(self) -> None:
         """Initializes every node in topological order. After a failure `stop` cleans up those that were begun."""
@@ -269,9 +277,10 @@ class Session:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self._cancelled:
-                raise Cancelled from error
-            raise failure_of(error, slot.id, operation) from error
+            raise self._blamed(error, slot, operation) from error
+
+    def _blamed(self, error: BaseException, slot: _Slot, operation: str) -> BaseException:
+        return Cancelled() if self._cancelled else failure_of(error, slot.id, operation)
 
 
 class _Exhausted(Exception):

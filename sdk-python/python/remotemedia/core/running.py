@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from typing import Any
@@ -15,6 +16,12 @@ from remotemedia.core.python_cpu import Cancelled, Session
 from remotemedia.core.worker import Worker
 
 Outputs = list[tuple[int, Any]]
+
+#: Native nodes are done with this much input in less time than it takes to wake up a thread, there and back.
+_BRIEF_BYTES = 1 << 15
+
+#: A native node may take seconds for an item larger than this.
+_LONG_BYTES = 1 << 24
 
 
 def session_of(graph: Graph, counters: Counters | None, mode: str) -> Session:
@@ -37,16 +44,39 @@ class Running:
         self._session = session_of(graph, counters, mode)
         self._worker: Worker | None = None
         self._busy = False
+        self._native_only: bool | None = None
 
     # On the calling thread
 
     def run_sync(self, input_data: Any, progress: bool | Progress) -> Any:
         """One run from initialize to cleanup."""
+        if self._session.is_native and input_data is not None and progress is False:
+            items = input_data if isinstance(input_data, list) else [input_data]
+            return self._interruptible_run(items) if _has_long_item(items) else self._native_run(items)
         try:
             self._session.start()
             return self._whole_run(input_data, progress)
         finally:
             self._session.stop()
+
+    def _interruptible_run(self, items: list[Any]) -> Any:
+        """A native run, on a thread of its own: Ctrl-C is seen between the items of others, which would be late here."""
+        worker = Worker.taken(self._name, self._session.in_native_code)
+        try:
+            return worker.wait_for(self._session.cancel, self._native_run, items)
+        finally:
+            worker.give_back()
+
+    def _native_run(self, items: list[Any]) -> Any:
+        """One run in which nothing calls into Python."""
+        if self.counters is None:
+            return self._result(self._session.run(items))
+        began = time.perf_counter_ns()
+        try:
+            outputs = self._session.run(items)
+        finally:
+            self.counters.ran(time.perf_counter_ns() - began)
+        return self._result(outputs)
 
     def _whole_run(self, input_data: Any, progress: bool | Progress) -> Any:
         """Everything from the first item to the end of the stream."""
@@ -73,7 +103,7 @@ class Running:
     def _result(self, outputs: Outputs) -> Any:
         sinks = self._graph.sinks
         if len(sinks) == 1:
-            return _collapsed([value for _, value in outputs])
+            return outputs[0][1] if len(outputs) == 1 else _collapsed([value for _, value in outputs])
         return {
             self._graph.ids[sink]: _collapsed([value for node, value in outputs if node == sink]) for sink in sinks
         }
@@ -81,16 +111,26 @@ class Running:
     # From an event loop
 
     async def run_once(self, input_data: Any, progress: bool | Progress) -> Any:
-        """As `run_sync`, on a thread of its own."""
-        self._worker = Worker(self._name, self._session.in_native_code)
+        """As `run_sync`, on a thread of its own unless it is over sooner than a thread would wake up."""
+        if self._is_brief(input_data):
+            return self.run_sync(input_data, progress)
+        self._worker = Worker.taken(self._name, self._session.in_native_code)
         try:
             return await self._call(self.run_sync, input_data, progress)
         finally:
-            self._worker.end()
+            self._worker.give_back()
+
+    def _is_brief(self, input_data: Any) -> bool:
+        """Is it over sooner than a thread wakes up?"""
+        if not self._session.is_native or input_data is None or _size(input_data) > _BRIEF_BYTES:
+            return False
+        if self._native_only is None:
+            self._native_only = all(runtime == "native" for _, _, runtime, _ in self._session.planned())
+        return self._native_only
 
     async def initialize(self) -> None:
         """Initializes the nodes; when one fails, those that were begun are cleaned up."""
-        self._worker = Worker(self._name, self._session.in_native_code)
+        self._worker = Worker.taken(self._name, self._session.in_native_code)
         try:
             await self._call(self._session.start)
         except BaseException:
@@ -104,7 +144,7 @@ class Running:
             try:
                 await worker.call(_nothing, self._session.stop)
             finally:
-                worker.end()
+                worker.give_back()
 
     async def run(self, input_data: Any, progress: bool | Progress) -> Any:
         """One run of initialized nodes."""
@@ -125,7 +165,11 @@ class Running:
                     await self._call_at_end(pulled)
             else:
                 async for item in stream:
-                    for value in self._shown(await self._call(self._session.feed, item)):
+                    if self._is_brief(item):
+                        outputs = self._session.feed(item)
+                    else:
+                        outputs = await self._call(self._session.feed, item)
+                    for value in self._shown(outputs):
                         yield value
             for value in self._shown(await self._call(self._session.finish)):
                 yield value
@@ -166,6 +210,23 @@ class _Alone:
 
     def __exit__(self, *_: object) -> None:
         self._running._busy = False
+
+
+def _size(value: Any) -> float:
+    """About how many bytes there are in `value`; infinite when that would take long to tell."""
+    kind = type(value)
+    if kind in (int, float, bool):
+        return 8
+    if kind in (str, bytes):
+        return len(value)
+    if kind in (tuple, list):
+        return sum(map(_size, value)) if len(value) <= 64 else math.inf
+    size = getattr(value, "nbytes", math.inf)
+    return size if type(size) is int else math.inf
+
+
+def _has_long_item(items: list[Any]) -> bool:
+    return len(items) <= 64 and any(_LONG_BYTES < _size(item) < math.inf for item in items)
 
 
 def _nothing() -> None:

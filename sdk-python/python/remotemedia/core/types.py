@@ -26,3 +26,6 @@ RUNTIME_HINTS: Final = (
     "auto", "native", "wasm", "cpython", "cpython_wasm",
     "rust", "python", "rustpython", "rust_python",
 )  # fmt: skip
+
+#: The hints with which a node that there is natively too runs natively.
+NATIVE_HINTS: Final = ("auto", "native", "rust")

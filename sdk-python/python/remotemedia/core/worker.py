@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures
 import contextvars
 import logging
 import os
@@ -13,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -24,18 +25,39 @@ _log = logging.getLogger("remotemedia")
 
 
 class Worker:
-    """Runs one job after the other. It is a daemon: an interpreter that ends does not wait for a node that does not.
+    """Runs one job after the other. It is a daemon: an interpreter that ends does not wait for a node that does not."""
 
-    `in_native_code`: its jobs call Python from native code, in which a daemon thread cannot be ended (see `_at_exit`).
-    """
-
-    def __init__(self, name: str, in_native_code: bool = False) -> None:
+    def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._interrupt: Callable[[], None] | None = None
-        self._thread = threading.Thread(target=self._serve, name=f"remotemedia {name}", daemon=True)
-        if in_native_code:
-            _in_native_code.add(self)
+        self._is_left_behind = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @classmethod
+    def taken(cls, name: str, in_native_code: bool) -> Worker:
+        """One that nobody else uses, until it is given back.
+
+        `in_native_code`: its jobs call Python from native code, in which a daemon thread cannot be ended (see `_at_exit`).
+        """
+        try:
+            worker = _idle.pop()
+        except IndexError:
+            worker = cls()
+        worker._thread.name = f"remotemedia {name}"
+        if in_native_code:
+            _in_native_code.add(worker)
+        return worker
+
+    def give_back(self) -> None:
+        """For the next pipeline, unless it is still in a call."""
+        self._interrupt = None
+        if self._is_left_behind or len(_idle) >= _MOST_IDLE:
+            self._jobs.put(None)
+        else:
+            _in_native_code.discard(self)
+            self._thread.name = "remotemedia idle"
+            _idle.append(self)
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -46,60 +68,102 @@ class Worker:
         """Interrupts what runs and waits for the thread until `deadline`; False when it still runs."""
         if self._interrupt is not None:
             self._interrupt()
-        self.end()
+        self._jobs.put(None)
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return not self._thread.is_alive()
 
-    def end(self) -> None:
-        """No more jobs: the thread ends after those that it was given."""
-        self._jobs.put(None)
+    def wait_for(self, interrupt: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
+        """`function(*arguments)` on the thread, for a caller that wants to be interrupted by Ctrl-C meanwhile."""
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def job() -> None:
+            try:
+                done.set_result(function(*arguments))
+            except BaseException as raised:
+                done.set_exception(raised)
+
+        self._interrupt = interrupt
+        self._jobs.put(job)
+        try:
+            return done.result()
+        finally:
+            if not done.done():
+                interrupt()
+                self._is_left_behind = True
 
     async def call(self, interrupt: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
         """`function(*arguments)` on the thread, with the caller's context variables.
 
         When the caller is cancelled, `interrupt` is called and the function gets `STOP_LIMIT_S` to end.
         """
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        context = contextvars.copy_context()
-
-        def deliver(result: T | None, error: BaseException | None) -> None:
-            if done.done():
-                return
-            if error is None:
-                done.set_result(result)  # type: ignore[arg-type]
-            elif isinstance(error, StopIteration):
-                done.set_exception(RuntimeError("StopIteration"))  # a future refuses it
-            else:
-                done.set_exception(error)
-
-        def job() -> None:
-            result, error = None, None
-            try:
-                result = context.run(function, *arguments)
-            except BaseException as raised:
-                error = raised
-            try:
-                loop.call_soon_threadsafe(deliver, result, error)
-            except RuntimeError:
-                pass  # the caller's loop is closed: nobody waits
-
+        job = _Job(function, arguments)
         self._interrupt = interrupt
-        self._jobs.put(job)
+        self._jobs.put(job.run)
         try:
-            return await asyncio.shield(done)
+            return await job.done
         except asyncio.CancelledError:
-            if done.done():
+            if job.is_over:
                 raise
             interrupt()
-            done.add_done_callback(_seen)
-            await asyncio.wait([done], timeout=STOP_LIMIT_S)
-            if not done.done():
+            if not await job.ended_within(STOP_LIMIT_S):
+                self._is_left_behind = True
                 _log.error("a node is still in a call %s s after the cancellation; its thread is left behind", STOP_LIMIT_S)
             raise
 
 
+class _Job(Generic[T]):
+    """A call on another thread, awaited by the event loop that made it."""
+
+    __slots__ = ("_arguments", "_context", "_ended", "_function", "_loop", "done", "is_over")
+
+    def __init__(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> None:
+        self._function, self._arguments = function, arguments
+        self._context = contextvars.copy_context()
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[T] = self._loop.create_future()
+        self.is_over = False
+        self._ended: asyncio.Future[None] | None = None
+
+    def run(self) -> None:
+        """Called by the other thread."""
+        result, error = None, None
+        try:
+            result = self._context.run(self._function, *self._arguments)
+        except BaseException as raised:
+            error = raised
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, result, error)
+        except RuntimeError:
+            pass  # the caller's loop is closed: nobody waits
+
+    def _deliver(self, result: T | None, error: BaseException | None) -> None:
+        self.is_over = True
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(result)  # type: ignore[arg-type]
+        elif isinstance(error, StopIteration):
+            self.done.set_exception(RuntimeError("StopIteration"))  # a future refuses it
+        else:
+            self.done.set_exception(error)
+
+    async def ended_within(self, limit_s: float) -> bool:
+        """Waits for the call after the future was cancelled; False when it has not ended then."""
+        self._ended = self._loop.create_future()
+        await asyncio.wait([self._ended], timeout=limit_s)
+        return self.is_over
+
+
 _in_native_code: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+#: A thread that waits costs less than a new one.
+_idle: list[Worker] = []
+_MOST_IDLE = 4
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # threads stay with the parent
 
 
 @atexit.register
@@ -116,8 +180,3 @@ def _at_exit() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
-
-
-def _seen(done: asyncio.Future[Any]) -> None:
-    if not done.cancelled():
-        done.exception()

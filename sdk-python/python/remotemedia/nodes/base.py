@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from remotemedia.core.node import Node
+from remotemedia.core.types import NATIVE_HINTS
+
+_NATIVE: dict[str, Any] = {"node_type": "PassThrough", "params": {}, "runtime_hint": "native"}
 
 
 class PassThroughNode(Node):
-    """Gives back what it gets."""
+    """Gives back what it gets: the very object, also where the native engine does it."""
 
     remotemedia_stateless = True
+    _hands_on_objects = True
+
+    def _native_entry(self) -> dict[str, Any] | None:
+        # A subclass may do anything in its methods.
+        native = type(self) is PassThroughNode and self.runtime_hint in NATIVE_HINTS and "process" not in self.__dict__
+        return _NATIVE if native else None
 
     def process(self, data: Any) -> Any:
         """`data` itself."""
