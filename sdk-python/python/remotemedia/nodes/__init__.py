@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from remotemedia.nodes.io_nodes import DataSinkNode as DataSinkNode
     from remotemedia.nodes.io_nodes import DataSourceNode as DataSourceNode
     from remotemedia.nodes.io_nodes import JavaScriptBridgeNode as JavaScriptBridgeNode
+    from remotemedia.nodes.ml.qwen import Qwen2_5OmniNode as Qwen2_5OmniNode
+    from remotemedia.nodes.ml.torch_node import TorchNode as TorchNode
+    from remotemedia.nodes.ml.transformers_pipeline import TransformersPipelineNode as TransformersPipelineNode
+    from remotemedia.nodes.ml.ultravox import UltravoxNode as UltravoxNode
+    from remotemedia.nodes.ml.whisper import WhisperTranscriptionNode as WhisperTranscriptionNode
     from remotemedia.nodes.native import NativeNode as NativeNode
     from remotemedia.nodes.native import WasmNode as WasmNode
     from remotemedia.nodes.registration import streaming_node as streaming_node
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
     from remotemedia.nodes.test_nodes import TransformAndExpandNode as TransformAndExpandNode
     from remotemedia.nodes.text_collector import TextCollectorNode as TextCollectorNode
     from remotemedia.nodes.text_processor import TextProcessorNode as TextProcessorNode
+    from remotemedia.nodes.transcription import RustWhisperTranscriber as RustWhisperTranscriber
+    from remotemedia.nodes.transcription import WhisperXTranscriber as WhisperXTranscriber
     from remotemedia.nodes.transform import DataTransform as DataTransform
     from remotemedia.nodes.transform import FormatConverter as FormatConverter
     from remotemedia.nodes.transform import TextTransformNode as TextTransformNode
@@ -92,9 +99,11 @@ _WHERE = {
     "MultiplyNode": "simple_math",
     "NativeNode": "native",
     "PassThroughNode": "base",
+    "Qwen2_5OmniNode": "ml.qwen",
     "RangeGeneratorNode": "test_nodes",
     "RemoteExecutionNode": "remote",
     "RemoteObjectExecutionNode": "remote",
+    "RustWhisperTranscriber": "transcription",
     "SerializedClassExecutorNode": "serialized_class_executor",
     "SileroVADNode": "vad",
     "SpectralCentroid": "spectral",
@@ -102,7 +111,10 @@ _WHERE = {
     "TextCollectorNode": "text_collector",
     "TextProcessorNode": "text_processor",
     "TextTransformNode": "transform",
+    "TorchNode": "ml.torch_node",
     "TransformAndExpandNode": "test_nodes",
+    "TransformersPipelineNode": "ml.transformers_pipeline",
+    "UltravoxNode": "ml.ultravox",
     "VADNode": "voice",
     "VideoBuffer": "video",
     "VideoResizer": "video",
@@ -110,6 +122,8 @@ _WHERE = {
     "VideoTransform": "video",
     "VoiceActivityDetector": "voice",
     "WasmNode": "native",
+    "WhisperTranscriptionNode": "ml.whisper",
+    "WhisperXTranscriber": "transcription",
 }
 
 #: What pipelines import from here that is no node.

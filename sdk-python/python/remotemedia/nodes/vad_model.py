@@ -10,18 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.core.exceptions import ConfigurationError, NodeError
+from remotemedia.core.exceptions import ConfigurationError
+from remotemedia.nodes.ml.libraries import MissingLibraryError, require
 
 #: Samples of a window, and of the context before it that the model sees too, by sample rate.
 WINDOWS = {8000: (256, 32), 16000: (512, 64)}
 
 _STATE_SHAPE = (2, 1, 128)
-
-
-class MissingLibraryError(NodeError, ImportError):
-    """A library that a node needs is not installed."""
-
-    remotemedia_kind = "unavailable"
 
 
 def weights_of_package() -> Path:
@@ -40,10 +35,7 @@ def weights_of_package() -> Path:
 @lru_cache(maxsize=4)
 def _session(path: str) -> Any:
     """A model is loaded once per process: the state between windows is given with each call."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingLibraryError("SileroVADNode needs onnxruntime: pip install onnxruntime") from error
+    onnxruntime = require("onnxruntime", "SileroVADNode", "onnxruntime")
     options = onnxruntime.SessionOptions()
     # A window is too small to be worth sharing between threads.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
