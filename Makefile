@@ -10,10 +10,10 @@ export REMOTEMEDIA_VENV := $(CURDIR)/.venv
 REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
 DEMO := docs/examples/speech
 
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test test-ml lint bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Get ready: C linker, .venv with pinned packages, wasm tools of four languages, guest components
 	@.ci/system-tools.sh cc
@@ -39,6 +39,13 @@ test: setup ## Run the whole test suite
 	  .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
+
+test-ml: setup ## Test the Python nodes that need torch and transformers (installs them: 5.3 GB)
+	@.ci/ml-env.sh $(TARGET_DIR)/ml
+	$(CARGO) build --locked --workspace --lib --bins --tests
+	.venv/bin/python .ci/python-wheel.py $(TARGET_DIR)/debug/lib_remotemedia_runtime.so $(TARGET_DIR)/wheel
+	PYTHONPATH=$(TARGET_DIR)/wheel/site:$(TARGET_DIR)/ml .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml \
+	  sdk-python/tests-ml
 
 lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests
 	$(CARGO) fmt --check

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from remotemedia.nodes.ml.devices import DeviceError as DeviceError
     from remotemedia.nodes.ml.libraries import MissingLibraryError as MissingLibraryError
+    from remotemedia.nodes.ml.libraries import ModelError as ModelError
     from remotemedia.nodes.ml.qwen import Qwen2_5OmniNode as Qwen2_5OmniNode
     from remotemedia.nodes.ml.torch_node import TorchNode as TorchNode
     from remotemedia.nodes.ml.transformers_pipeline import TransformersPipelineNode as TransformersPipelineNode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "DeviceError": "remotemedia.nodes.ml.devices",
     "MissingLibraryError": "remotemedia.nodes.ml.libraries",
+    "ModelError": "remotemedia.nodes.ml.libraries",
     "Qwen2_5OmniNode": "remotemedia.nodes.ml.qwen",
     "SileroVADNode": "remotemedia.nodes.vad",
     "TorchNode": "remotemedia.nodes.ml.torch_node",

@@ -11,7 +11,7 @@ from remotemedia.core.audio import as_float, split
 from remotemedia.core.exceptions import ConfigurationError
 from remotemedia.core.node import Node
 from remotemedia.nodes.ml.devices import checked_device, choose_device
-from remotemedia.nodes.ml.libraries import require
+from remotemedia.nodes.ml.libraries import load_pipeline, require
 
 
 class TransformersPipelineNode(Node):
@@ -62,9 +62,9 @@ class TransformersPipelineNode(Node):
     def initialize(self) -> Any:
         """Loads the model and warms it up."""
         torch = require("torch", type(self).__name__, "torch transformers")
-        transformers = require("transformers", type(self).__name__, "transformers")
         device = choose_device(torch, self.device)
-        self.pipe = transformers.pipeline(task=self.task, model=self.model, device=device, **self.model_kwargs)
+        arguments = {"task": self.task, "model": self.model, "device": device, **self.model_kwargs}
+        self.pipe = load_pipeline(type(self).__name__, "transformers", **arguments)
         self.warm_up()
         return super().initialize()
 

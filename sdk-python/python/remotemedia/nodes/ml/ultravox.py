@@ -8,7 +8,7 @@ from typing import Any
 from remotemedia.core.exceptions import NodeError
 from remotemedia.core.node import Node
 from remotemedia.nodes.ml.devices import checked_device, choose_device
-from remotemedia.nodes.ml.libraries import require
+from remotemedia.nodes.ml.libraries import load_pipeline, require
 from remotemedia.nodes.ml.recorder import SPEECH_RATE_HZ, mono_of, speech_of
 from remotemedia.nodes.ml.whisper import torch_dtype as dtype_of
 
@@ -49,9 +49,10 @@ class UltravoxNode(Node):
     def initialize(self) -> Any:
         """Loads the model and its code."""
         torch = require("torch", type(self).__name__, "torch transformers peft")
-        transformers = require("transformers", type(self).__name__, "transformers peft")
         device = choose_device(torch, self.device)
-        self.llm_pipeline = transformers.pipeline(
+        self.llm_pipeline = load_pipeline(
+            type(self).__name__,
+            "transformers peft",
             model=self.model_id,
             revision=self.revision,
             device=device,

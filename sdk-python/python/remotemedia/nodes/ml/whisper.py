@@ -8,7 +8,7 @@ from typing import Any
 from remotemedia.core.exceptions import ConfigurationError
 from remotemedia.core.node import Node
 from remotemedia.nodes.ml.devices import checked_device, choose_device
-from remotemedia.nodes.ml.libraries import require
+from remotemedia.nodes.ml.libraries import load_pipeline, require
 from remotemedia.nodes.ml.recorder import SPEECH_RATE_HZ, Recorder
 
 
@@ -52,10 +52,11 @@ class WhisperTranscriptionNode(Node):
     def initialize(self) -> Any:
         """Loads the model."""
         torch = require("torch", type(self).__name__, "torch transformers")
-        transformers = require("transformers", type(self).__name__, "transformers")
         device = choose_device(torch, self.device)
-        self.transcription_pipeline = transformers.pipeline(
-            "automatic-speech-recognition",
+        self.transcription_pipeline = load_pipeline(
+            type(self).__name__,
+            "transformers",
+            task="automatic-speech-recognition",
             model=self.model_id,
             device=device,
             dtype=torch_dtype(torch, self.torch_dtype, device),
@@ -82,7 +83,7 @@ class WhisperTranscriptionNode(Node):
         # Chunks are for what is longer than the model hears at once.
         longer = {"chunk_length_s": self.chunk_length_s} if stretch.size > 30 * SPEECH_RATE_HZ else {}
         result = self.transcription_pipeline(
-            {"raw": stretch, "sampling_rate": SPEECH_RATE_HZ}, generate_kwargs=self.generate_kwargs, **longer
+            {"raw": stretch, "sampling_rate": SPEECH_RATE_HZ}, generate_kwargs=dict(self.generate_kwargs), **longer
         )
         text = result["text"].strip()
         return [text] if text else []
