@@ -103,6 +103,8 @@ def is_available() -> bool:
 
 def get_metrics(metrics_json: str) -> str:
     """Metrics as JSON for people: indented. Raises `ValueError` when they are no JSON."""
+    if not isinstance(metrics_json, (str, bytes)):
+        raise TypeError(f"metrics_json must be a JSON text, not a {type(metrics_json).__name__}")
     return json.dumps(json.loads(metrics_json), indent=2)
 
 

@@ -51,6 +51,8 @@ def run_node(node: Node, inputs: Iterable[Any], *, mode: str | None = None) -> l
     """
     from remotemedia.core.pipeline import Pipeline
 
+    if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs must be a list of items, not a {type(inputs).__name__}")
     sink = TestSink()
     Pipeline([node, sink], mode=mode).run_sync(list(inputs))
     return sink.received

@@ -20,6 +20,8 @@ MOST_MANIFEST_BYTES = 16 * 2**20
 def to_manifest(graph: Graph, name: str, include_capabilities: bool, description: str | None) -> dict[str, Any]:
     """The manifest of `graph`."""
     metadata: dict[str, Any] = {"name": name}
+    if description is not None and not isinstance(description, str):
+        raise TypeError(f"description must be a string, not a {type(description).__name__}")
     if description is not None:
         metadata["description"] = description
     metadata["created_at"] = datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -167,7 +169,9 @@ def export(graph: Graph, name: str) -> dict[str, Any]:
 
 def manifest_of_export(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest that says what an export says."""
-    if not isinstance(definition, Mapping) or not isinstance(definition.get("nodes"), list):
+    if not isinstance(definition, Mapping):
+        raise TypeError(f"a definition is a dict that export_definition() made, not a {type(definition).__name__}")
+    if not isinstance(definition.get("nodes"), list):
         raise ManifestError("a definition is a dict with a list of nodes, as export_definition() makes it")
     nodes = []
     for number, entry in enumerate(definition["nodes"]):

@@ -44,6 +44,8 @@ class Pipeline:
             raise TypeError(f"name must be a string of 1 to 255 characters, got {name!r}")
         if mode is not None:
             modes.checked(mode, "mode")
+        if nodes is not None and (isinstance(nodes, (str, bytes)) or not isinstance(nodes, Iterable)):
+            raise TypeError(f"nodes must be a list of nodes, not a {type(nodes).__name__}")
         self.name: str = name or "Pipeline"
         self.enable_metrics = enable_metrics
         self.mode = mode
@@ -115,6 +117,7 @@ class Pipeline:
 
     def remove_node(self, name: str) -> bool:
         """Takes out the first node of that name; what fed it then feeds what it fed. False when there is none."""
+        _checked_name(name)
         if self._running is not None:
             raise PipelineError(f"node {name!r} cannot be removed: the pipeline is initialized; call cleanup() first")
         gone = next((index for index, node in enumerate(self._nodes) if node.name == name), None)
@@ -135,6 +138,7 @@ class Pipeline:
 
     def get_node(self, name: str) -> Node | None:
         """The first node of that name, or None."""
+        _checked_name(name)
         return next((node for node in self._nodes if node.name == name), None)
 
     @property
@@ -253,6 +257,8 @@ class Pipeline:
             raise PipelineError(
                 "the pipeline is not initialized: use `async with pipeline:` or `await pipeline.initialize()`"
             )
+        if stream is not None and not isinstance(stream, AsyncIterable):
+            raise TypeError(f"stream must be an asynchronous iterable, not a {type(stream).__name__}; run() takes lists")
         return self._running.process(stream)
 
     @asynccontextmanager
@@ -367,6 +373,11 @@ class Pipeline:
             from html import escape
 
             return f"<pre>{escape(str(error))}</pre>"
+
+
+def _checked_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, not a {type(name).__name__}")
 
 
 def _less(index: int, gone: int) -> int:

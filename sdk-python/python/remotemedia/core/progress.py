@@ -65,6 +65,8 @@ def progress_of(wanted: bool | Progress, title: str) -> _Silent:
     """What `progress=` asks for: a bar by rich, else by tqdm, else nothing; or a function `(done, total)`."""
     if callable(wanted):
         return _Told(wanted)
+    if not isinstance(wanted, bool):
+        raise TypeError(f"progress must be True, False or a function (done, total), not a {type(wanted).__name__}")
     if wanted:
         try:
             from rich.progress import Progress as Bars

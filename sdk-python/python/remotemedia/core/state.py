@@ -52,8 +52,12 @@ class StateManager:
     """
 
     def __init__(self, default_ttl: timedelta | None = None, max_sessions: int | None = None) -> None:
+        if max_sessions is not None and (isinstance(max_sessions, bool) or not isinstance(max_sessions, int)):
+            raise TypeError(f"max_sessions must be a whole number or None, not a {type(max_sessions).__name__}")
         if max_sessions is not None and max_sessions < 1:
             raise ValueError(f"max_sessions {max_sessions} must be at least 1, or None for no bound")
+        if default_ttl is not None and not isinstance(default_ttl, timedelta):
+            raise TypeError(f"state_ttl must be a timedelta or None, not a {type(default_ttl).__name__}")
         self.default_ttl: timedelta = timedelta(hours=24) if default_ttl is None else default_ttl
         self.max_sessions = max_sessions
         self._sessions: dict[str, SessionState] = {}

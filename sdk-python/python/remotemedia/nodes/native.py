@@ -20,6 +20,8 @@ class NativeNode(Node):
     """
 
     def __init__(self, node_type: str, /, *, name: str | None = None, **params: Any) -> None:
+        if not isinstance(node_type, str) or not node_type:
+            raise TypeError(f"node_type must be a string that is not empty, got {node_type!r}")
         super().__init__(name=name or node_type)
         self.node_type = node_type
         self.params = params
@@ -63,6 +65,8 @@ class WasmNode(NativeNode):
         name: str | None = None,
         **params: Any,
     ) -> None:
+        if not isinstance(component, (str, os.PathLike)):
+            raise TypeError(f"component must be the path of a file, not a {type(component).__name__}")
         path = Path(component)
         super().__init__(node_type or path.stem, name=name, **params)
         if not path.is_file():
