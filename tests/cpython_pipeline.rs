@@ -1,7 +1,10 @@
 //! Python nodes in whole pipelines, beside native ones: values, errors, manifest faults, the demo's features.
 
 use std::f64::consts::TAU;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::thread;
 
 use remotemedia_core::{AudioBuffer, ErrorKind, Manifest, ManifestErrors, Operation, Packet, Payload};
 use remotemedia_engine::{Output, PipelineOptions};
@@ -46,6 +49,15 @@ class FailsAt:
 
 class Closed:
     def process(self, item): return item in closed
+
+class Holds:
+    """Keeps the interpreter to itself until somebody writes to the pipe."""
+    def __init__(self, begun: int, end: int): self.begun, self.end = begun, end
+    def process(self, data):
+        import ctypes, os
+        os.write(self.begun, b"!")
+        ctypes.PyDLL(None).read(self.end, ctypes.create_string_buffer(1), 1)  # PyDLL does not let go of it
+        return data
 
 class Chatty:
     def process(self, data):
@@ -115,6 +127,34 @@ fn native_nodes_feed_python_nodes_and_take_their_results() {
         assert_eq!(values, [json!(2.0), json!(2.0)]);
         assert_eq!(outputs[1].packet.pts_ns, 1);
     }
+}
+
+#[test]
+fn native_pipelines_go_on_while_a_node_holds_the_interpreter() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut has_begun, begun) = std::io::pipe().unwrap();
+    let (end, mut ends) = std::io::pipe().unwrap();
+    let params = json!({"begun": begun.as_raw_fd(), "end": end.as_raw_fd()});
+    let holding = linear(folder.path(), &[("holds", "nodes:Holds", params)], false);
+    let native = [
+        ("louder", "AudioGain", json!({"gain_db": 6.0})),
+        ("quieter", "AudioGain", json!({"gain_db": -6.0})),
+        ("resample", "AudioResample", json!({"target_sample_rate": 16_000})),
+    ];
+    let native = linear(folder.path(), &native, true);
+    thread::scope(|scope| {
+        let holder = scope.spawn(|| run(&holding, vec![("holds", json!(1).into())]).unwrap().len());
+        has_begun.read_exact(&mut [0]).unwrap();
+        // Each node on a thread of its own, from start to end: had one to ask for the interpreter, this would never end.
+        let outputs = run(&native, vec![("louder", tone(160).into()); 1_000]).unwrap();
+        let frames = |output: &Output| match &output.packet.payload {
+            Payload::Audio(audio) => audio.frames(),
+            other => panic!("audio went in, {other:?} came out"),
+        };
+        assert_eq!(outputs.iter().map(frames).sum::<usize>(), 320_000);
+        ends.write_all(b"!").unwrap();
+        assert_eq!(holder.join().unwrap(), 1);
+    });
 }
 
 #[test]

@@ -5,14 +5,16 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use remotemedia_core::{
     AudioBuffer, Manifest, ManifestError, Node, NodeError, NodeManifest, Outputs, Packet, Payload, Port,
     Runtime, RuntimeKind,
 };
-use remotemedia_engine::PipelineOptions;
+use remotemedia_engine::{PipelineOptions, Plan};
 use remotemedia_host::{Config, Host};
 use serde_json::{Value, json};
 
@@ -70,13 +72,7 @@ fn inline(criterion: &mut Criterion, runtime: &dyn Runtime) -> Fallible<()> {
 
 /// There and back through the engine: the packet wakes the Python node's thread, its output the caller.
 fn behind_a_queue(criterion: &mut Criterion, host: &Host) -> Fallible<()> {
-    let document: Value =
-        json!({"version": "v1", "metadata": {"name": "bench"}, "nodes": [], "connections": []});
-    let mut graph: Manifest = serde_json::from_value(document)?;
-    graph.nodes.push(manifest("Same"));
-    let plan = host.plan(&graph).map_err(|faults| {
-        faults.0.into_iter().next().unwrap_or_else(|| ManifestError::new("$", "refused")).to_string()
-    })?;
+    let plan = planned(host, json!({"nodes": [], "connections": []}), Some(manifest("Same")))?;
     let mut pipeline = host.start(&plan, PipelineOptions::default())?;
     let shared = audio()?;
     let mut failure = None;
@@ -90,6 +86,65 @@ fn behind_a_queue(criterion: &mut Criterion, host: &Host) -> Fallible<()> {
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
+/// How long 20 ms of audio take through three native nodes while a Python node of another pipeline keeps the interpreter
+/// for 200 ms at a time: the longest of ten seconds' chunks, beside the longest when nobody does.
+fn beside_a_held_interpreter(host: &Host) -> Fallible<()> {
+    let nodes = json!([
+        {"id": "a", "node_type": "AudioGain", "params": {"gain_db": 6.0}},
+        {"id": "b", "node_type": "AudioGain", "params": {"gain_db": -6.0}},
+        {"id": "c", "node_type": "AudioResample", "params": {"target_sample_rate": 16_000}}]);
+    let edges = json!([{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]);
+    let native = planned(host, json!({"nodes": nodes, "connections": edges}), None)?;
+    let holding = planned(host, json!({"nodes": [], "connections": []}), Some(manifest("Hold")))?;
+    let audio = AudioBuffer::from_f32(48_000, 1, vec![0.25; 960])?;
+    for held in [false, true] {
+        let stop = AtomicBool::new(false);
+        let longest = thread::scope(|scope| -> Fallible<Duration> {
+            let holder = held.then(|| {
+                scope.spawn(|| -> Result<(), NodeError> {
+                    let mut pipeline = host.start(&holding, PipelineOptions::default())?;
+                    while !stop.load(Ordering::Relaxed) {
+                        pipeline.feed("it", Packet::new(0, json!(1)))?;
+                        pipeline.next()?;
+                    }
+                    pipeline.finish()
+                })
+            });
+            let mut pipeline = host.start(&native, PipelineOptions::default())?;
+            let began = Instant::now();
+            let mut longest = Duration::ZERO;
+            while began.elapsed() < Duration::from_secs(10) {
+                let called = Instant::now();
+                pipeline.feed("a", Packet::new(0, audio.clone()))?;
+                while let Some(output) = pipeline.try_next()? {
+                    black_box(output);
+                }
+                longest = longest.max(called.elapsed());
+            }
+            stop.store(true, Ordering::Relaxed);
+            if let Some(holder) = holder {
+                holder.join().map_err(|_| "the holder panicked")??;
+            }
+            Ok(longest)
+        })?;
+        println!(
+            "interpreter {}: longest chunk {longest:?}",
+            if held { "held 200 ms at a time" } else { "free" }
+        );
+    }
+    Ok(())
+}
+
+fn planned(host: &Host, mut document: Value, node: Option<NodeManifest>) -> Fallible<Plan> {
+    document["version"] = json!("v1");
+    document["metadata"] = json!({"name": "bench"});
+    let mut graph: Manifest = serde_json::from_value(document)?;
+    graph.nodes.extend(node);
+    host.plan(&graph).map_err(|faults| {
+        faults.0.into_iter().next().unwrap_or_else(|| ManifestError::new("$", "refused")).to_string().into()
+    })
+}
+
 fn bench(criterion: &mut Criterion) {
     let host = Host::new(Config::default());
     let outcome = cpython(&host).and_then(|runtime| {
@@ -97,7 +152,8 @@ fn bench(criterion: &mut Criterion) {
         thread::scope(|scope| scope.spawn(|| runtime.describe(&manifest("Take")).map(drop)).join())
             .map_err(|_| "starting the interpreter panicked")??;
         inline(criterion, runtime.as_ref())?;
-        behind_a_queue(criterion, &host)
+        behind_a_queue(criterion, &host)?;
+        beside_a_held_interpreter(&host)
     });
     assert!(outcome.is_ok(), "{outcome:?}");
 }

@@ -25,3 +25,13 @@ class Halve:
 class Coroutine:
     async def process(self, data):
         return data
+
+
+class Hold:
+    """Keeps the interpreter to itself for 200 ms."""
+
+    def process(self, data):
+        import ctypes
+
+        ctypes.PyDLL(None).usleep(200_000)  # PyDLL, unlike CDLL, does not let go of the interpreter
+        return data
