@@ -40,7 +40,7 @@ test: setup ## Run the whole test suite
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
-test-ml: setup ## Test the Python nodes that need torch and transformers (installs them: 5.3 GB)
+test-ml: setup ## Test the Python nodes that need torch and transformers (installs them: 5.6 GB)
 	@.ci/ml-env.sh $(TARGET_DIR)/ml
 	$(CARGO) build --locked --workspace --lib --bins --tests
 	.venv/bin/python .ci/python-wheel.py $(TARGET_DIR)/debug/lib_remotemedia_runtime.so $(TARGET_DIR)/wheel

@@ -3,12 +3,14 @@
     PYTHONPATH=target/wheel/site .venv/bin/python benches/python/vad_scores.py [--seed 1] [--set DIR]
 
 Makes the set of tests/media/make_vad_set.py (12.5 minutes; needs espeak-ng), or reads it from DIR, runs every detector
-over it in chunks of 30 ms, and prints JSON. Per detector:
+over it, and prints JSON. Silero gets chunks of 30 ms, the native engines whole recordings, of which their results do not
+depend: items that enter from Python carry no time, and the native VAD takes each chunk without one for a new stream. Per
+detector:
 
 - segment_f1: of its segments, in steps of 10 ms, as tests/vad_labelled_set.rs counts; also by noise and by level
 - frame_f1, auc: of its windows' probabilities, each against what is true in the middle of the window; F1 at 0.5. Only
   for Silero: Python pipelines do not see the native node's port for frames. cargo test prints the native AUC.
-- us_per_30ms: the time of the pipeline per chunk of 30 ms, everything included; the best of three runs over a recording
+- us_per_30ms: the time of the pipeline per 30 ms of audio, everything included; the best of three runs over a recording
 """
 
 from __future__ import annotations
@@ -73,9 +75,10 @@ def read_set(folder: Path) -> list[Recording]:
 
 
 def run(node: Node, recording: Recording) -> list[Any]:
-    """What the node gives for the recording in chunks of 30 ms."""
+    """What the node gives for the recording, in chunks of 30 ms unless it is native."""
     samples = recording.samples[np.newaxis]
-    chunks = [(samples[:, begin : begin + CHUNK], RATE_HZ) for begin in range(0, samples.shape[1], CHUNK)]
+    chunk = samples.shape[1] if isinstance(node, NativeNode) else CHUNK
+    chunks = [(samples[:, begin : begin + chunk], RATE_HZ) for begin in range(0, samples.shape[1], chunk)]
     out = Pipeline([node]).run_sync(chunks)
     return [] if out is None else out if isinstance(out, list) else [out]
 
@@ -133,7 +136,7 @@ def score(recordings: list[Recording], detections: list[Detection]) -> dict[str,
 
 
 def us_per_30ms(make: Callable[[], Node], recording: Recording) -> float:
-    """The pipeline's time per chunk of 30 ms, in µs."""
+    """The pipeline's time per 30 ms of audio, in µs."""
     best = float("inf")
     for _ in range(3):
         node = make()
