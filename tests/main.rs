@@ -37,6 +37,8 @@ mod policy;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod reliability;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod vad_labelled_set;

@@ -1,4 +1,5 @@
-//! `docs/security.md` names a test for every promise: here it is checked that each of them exists.
+//! `docs/security.md` and `docs/reliability.md` name a test for every promise: here it is checked that each of them
+//! exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,15 +32,24 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn every_test_that_the_document_on_security_names_exists() {
-    let document = std::fs::read_to_string(repository().join("docs/security.md")).unwrap();
-    let named = named(&document);
-    assert!(named.len() >= 40, "only {} tests are named: {named:?}", named.len());
+fn check(document: &str, at_least: usize) {
+    let text = std::fs::read_to_string(repository().join(document)).unwrap();
+    let named = named(&text);
+    assert!(named.len() >= at_least, "{document} names only {} tests: {named:?}", named.len());
     let mut there = BTreeSet::new();
     for folder in ["tests", "host"] {
         functions(&repository().join(folder), &mut there);
     }
     let missing: Vec<_> = named.iter().filter(|name| !there.contains(**name)).collect();
-    assert!(missing.is_empty(), "docs/security.md names tests that do not exist: {missing:#?}");
+    assert!(missing.is_empty(), "{document} names tests that do not exist: {missing:#?}");
+}
+
+#[test]
+fn every_test_that_the_document_on_security_names_exists() {
+    check("docs/security.md", 40);
+}
+
+#[test]
+fn every_test_that_the_document_on_reliability_names_exists() {
+    check("docs/reliability.md", 20);
 }

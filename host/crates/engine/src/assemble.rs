@@ -70,8 +70,15 @@ pub(crate) fn assemble(
         let created = runtime.create(&node.manifest).map_err(|error| error.at(id, Operation::Create))?;
         let routes = layout.routes(index, options, &mut senders[plan.stages().of(index)]);
         let descriptor = Arc::clone(&node.descriptor);
-        let (wrapped, policies) =
-            policies::wrap(created, &node.manifest, descriptor.stateless, kind, runtimes.shared(), control);
+        let (wrapped, policies) = policies::wrap(
+            created,
+            &node.manifest,
+            &descriptor,
+            runtime.as_ref(),
+            runtimes.shared(),
+            control,
+        )
+        .map_err(|error| error.at(id, Operation::Create))?;
         let mut slot = Slot::new(index, id.as_str().into(), descriptor, wrapped, routes, options.metrics);
         slot.policies = policies;
         slots.push(Some(slot));
@@ -139,8 +146,7 @@ impl<'a> Layout<'a> {
         let inboxes = (0..stages.count())
             .map(|stage| {
                 let only_fed = fed[stage] && specs[stage].len() == 1;
-                let waits =
-                    members[stage].iter().any(|&index| policies::may_wait(&graph.nodes()[index].manifest));
+                let waits = members[stage].iter().any(|&index| plan.needs_own_thread(index));
                 let on_caller = only_fed && !waits && enter[stage].is_empty() && options.use_callers_thread;
                 (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage])))
             })

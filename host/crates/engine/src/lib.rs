@@ -6,6 +6,7 @@
 mod assemble;
 mod control;
 mod inbox;
+mod life;
 pub mod metrics;
 mod outbox;
 mod pipeline;

@@ -153,6 +153,8 @@ pub struct Metrics {
     pub node_metrics: Vec<NodeMetrics>,
     /// One entry per queue between stages.
     pub queue_metrics: Vec<QueueMetrics>,
+    /// Threads of the host that are in calls which no pipeline waits for any more, of all its pipelines together.
+    pub threads_left_behind: usize,
     /// What counting cost: calls times the measured price of one record, plus making this snapshot.
     pub metrics_overhead_us: f64,
 }
@@ -177,6 +179,7 @@ impl Metrics {
             peak_memory_mb: peak_memory_bytes as f64 / (1024.0 * 1024.0),
             node_metrics,
             queue_metrics,
+            threads_left_behind: 0,
             metrics_overhead_us: (snapshot_began.elapsed().as_secs_f64() * 1e9 + recording_ns) / 1e3,
         }
     }

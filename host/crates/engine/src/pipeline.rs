@@ -10,12 +10,13 @@ use remotemedia_core::{ErrorKind, NodeError, Packet, Port};
 use crate::assemble::{Assembled, QueueInfo, assemble};
 use crate::control::{Canceller, Control, lock};
 use crate::inbox::{Delivery, Epoch, Inbox};
+use crate::life::{LeftBehind, StageLife};
 use crate::metrics::{Metrics, NodeMetrics, QueueMetrics};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
 use crate::policies::Policies;
 use crate::runtimes::Runtimes;
-use crate::stage::Stage;
+use crate::stage::{Slot, Stage};
 use crate::worker::{Ended, Worker};
 
 /// How long a stopped pipeline waits for calls that are still running before it leaves their threads behind.
@@ -62,7 +63,8 @@ pub struct Pipeline {
     /// Indices of the nodes that can be fed.
     sources: Vec<usize>,
     caller_stages: Vec<Stage>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<(JoinHandle<()>, Arc<StageLife>)>,
+    left_behind: Arc<LeftBehind>,
     ended: Ended,
     queues: Vec<QueueInfo>,
     control: Arc<Control>,
@@ -93,6 +95,7 @@ impl Pipeline {
             sources: plan.graph().sources(),
             caller_stages: Vec::new(),
             threads: Vec::new(),
+            left_behind: Arc::clone(&runtimes.shared().left_behind),
             ended: Arc::new(Mutex::new(Vec::new())),
             queues,
             control,
@@ -127,6 +130,10 @@ impl Pipeline {
                 continue;
             };
             let (initialized, _) = started.get_or_insert_with(mpsc::channel);
+            let life = StageLife::begin(&self.control, &self.left_behind);
+            for watch in stage.slots().iter().filter_map(Slot::watch) {
+                watch.attach(&life);
+            }
             let worker = Worker {
                 number,
                 stage,
@@ -135,9 +142,10 @@ impl Pipeline {
                 control: Arc::clone(&self.control),
                 initialized: initialized.clone(),
                 ended: Arc::clone(&self.ended),
+                life: Arc::clone(&life),
             };
             match worker.spawn() {
-                Ok(thread) => self.threads.push(thread),
+                Ok(thread) => self.threads.push((thread, life)),
                 Err(error) => return Err(self.fail(error)),
             }
         }
@@ -342,7 +350,8 @@ impl Pipeline {
         let elapsed = self.took.unwrap_or_else(|| self.began.elapsed());
         let queues = if self.metrics { queues.collect() } else { Vec::new() };
         let nodes = nodes.into_iter().map(|(_, node)| node).collect();
-        Metrics::new(self.id(), elapsed, nodes, queues, snapshot_began)
+        let metrics = Metrics::new(self.id(), elapsed, nodes, queues, snapshot_began);
+        Metrics { threads_left_behind: self.left_behind.count(), ..metrics }
     }
 
     fn id(&self) -> String {
@@ -382,9 +391,9 @@ impl Pipeline {
                 "a node is still in a call {} s after the stop; its thread is left behind",
                 STOP_LIMIT.as_secs()
             );
-            self.threads.clear();
+            self.threads.iter().for_each(|(_, life)| life.abandon());
         }
-        for thread in self.threads.drain(..) {
+        for (thread, _) in self.threads.drain(..).filter(|(_, life)| !life.is_left_behind()) {
             // A panic was caught and reported inside the thread.
             let _ = thread.join();
         }

@@ -21,6 +21,8 @@ struct Planned {
     graph: Graph,
     selections: Vec<Selection>,
     stages: Stages,
+    /// For every node, whether its stage must not run on the caller's thread.
+    own_thread: Vec<bool>,
     notices: Vec<String>,
 }
 
@@ -58,11 +60,25 @@ impl Plan {
                 return Err(ManifestErrors(faults));
             }
         };
-        let heavy: Vec<bool> =
-            graph.nodes().iter().map(|node| is_heavy(&node.manifest, &node.descriptor)).collect();
+        let chosen = || graph.nodes().iter().zip(&selections);
+        let own_thread: Vec<bool> = chosen()
+            .map(|(node, selection)| {
+                let runtime = runtimes.get(selection.kind);
+                policies::needs_own_thread(&node.manifest, &node.descriptor, runtime)
+            })
+            .collect();
+        let heavy: Vec<bool> = chosen()
+            .zip(&own_thread)
+            .map(|((node, _), own_thread)| *own_thread || is_heavy(&node.manifest, &node.descriptor))
+            .collect();
         let stages = Stages::cut(&graph, &heavy);
-        let notices = notices(manifest, &selections);
-        Ok(Self(Arc::new(Planned { graph, selections, stages, notices })))
+        let mut notices = notices(manifest, &selections);
+        notices.extend(chosen().filter_map(|(node, selection)| {
+            let runtime = runtimes.get(selection.kind)?;
+            let notice = policies::notice(&node.manifest, &node.descriptor, runtime.as_ref())?;
+            Some(format!("node `{}`: {notice}", node.manifest.id))
+        }));
+        Ok(Self(Arc::new(Planned { graph, selections, stages, own_thread, notices })))
     }
 
     /// The graph.
@@ -83,6 +99,11 @@ impl Plan {
         &self.0.stages
     }
 
+    /// True when the stage of node `index` must not run on the caller's thread: its calls may wait.
+    pub(crate) fn needs_own_thread(&self, index: usize) -> bool {
+        self.0.own_thread[index]
+    }
+
     /// What the manifest's author or the operator should know, one sentence each.
     #[must_use]
     pub fn notices(&self) -> &[String] {
@@ -90,11 +111,11 @@ impl Plan {
     }
 }
 
-/// A node whose calls take long, or wait to be tried again, runs in a stage of its own.
+/// A node whose calls take long runs in a stage of its own.
 fn is_heavy(node: &NodeManifest, descriptor: &NodeDescriptor) -> bool {
     let gpu =
         node.capabilities.as_ref().is_some_and(|needs| needs.gpu.as_ref().is_some_and(|gpu| gpu.required));
-    node.heavy.unwrap_or(gpu || descriptor.heavy) || policies::may_wait(node)
+    node.heavy.unwrap_or(gpu || descriptor.heavy)
 }
 
 fn notices(manifest: &Manifest, selections: &[Selection]) -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
 use crate::metrics::NodeCounters;
 use crate::outbox::{Outbox, Output};
-use crate::policies::Policies;
+use crate::policies::{Policies, Watch};
 
 /// Where a packet goes from an output port.
 pub(crate) enum Target {
@@ -83,6 +83,10 @@ impl Slot {
 
     pub(crate) fn counters(&self) -> Option<&NodeCounters> {
         self.counters.as_deref()
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.policies.as_ref()?.watch.as_ref()
     }
 
     /// What input `port` takes; `None` when there is no such port.

@@ -9,6 +9,7 @@ use remotemedia_core::{NodeError, Runtime};
 
 use crate::control::{Control, lock};
 use crate::inbox::Inbox;
+use crate::life::StageLife;
 use crate::stage::Stage;
 
 /// Python code recurses on the thread's own stack: give it what a main thread has. It is only address space.
@@ -26,6 +27,7 @@ pub(crate) struct Worker {
     pub(crate) control: Arc<Control>,
     pub(crate) initialized: Sender<(usize, Result<(), NodeError>)>,
     pub(crate) ended: Ended,
+    pub(crate) life: Arc<StageLife>,
 }
 
 impl Worker {
@@ -35,19 +37,18 @@ impl Worker {
     /// # Errors
     /// When the system has no more threads.
     pub(crate) fn spawn(self) -> Result<JoinHandle<()>, NodeError> {
-        self.control.stage_started();
-        let control = Arc::clone(&self.control);
+        let life = Arc::clone(&self.life);
         let name = self.stage.slots().first().map_or_else(String::new, |slot| slot.id.to_string());
         std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || self.run()).map_err(
             |error| {
-                control.stage_ended();
+                life.end();
                 NodeError::internal(format!("cannot start a thread for a stage: {error}"))
             },
         )
     }
 
     fn run(self) {
-        let Self { number, mut stage, inbox, enter, control, initialized, ended } = self;
+        let Self { number, mut stage, inbox, enter, control, initialized, ended, life } = self;
         let mut initialized = Some(initialized);
         let mut body = || {
             let result = stage.initialize();
@@ -66,7 +67,7 @@ impl Worker {
             control.fail(NodeError::internal("a runtime panicked around a stage's thread"));
         }
         lock(&ended).push(stage);
-        control.stage_ended();
+        life.end();
     }
 }
 

@@ -91,7 +91,8 @@ pub struct NodeManifest {
     /// Run calls of this node in a stage of its own: they take long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heavy: Option<bool>,
-    /// Longest processor time one call of a sandboxed node may take, in milliseconds.
+    /// Longest time one call may take, in milliseconds: processor time of a sandboxed node, time by the clock of a
+    /// Python node, whose thread is left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub timeout_ms: Option<u64>,

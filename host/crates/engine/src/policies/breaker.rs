@@ -37,6 +37,11 @@ impl Breaker {
         lock(&self.circuit).admit(now)
     }
 
+    /// A call failed that cannot report it itself.
+    pub(crate) fn fail(&self, now: Duration) {
+        lock(&self.circuit).fail(now);
+    }
+
     /// The new state, when the outcome changed it.
     pub(crate) fn report(&self, ticket: Ticket, outcome: Outcome, now: Duration) -> Option<BreakerState> {
         let mut circuit = lock(&self.circuit);

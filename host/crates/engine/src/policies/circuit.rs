@@ -80,6 +80,11 @@ impl Circuit {
         Ok(Ticket(self.generation))
     }
 
+    /// A call failed that will not come back to report it.
+    pub(crate) fn fail(&mut self, now: Duration) {
+        self.report(Ticket(self.generation), Outcome::Failure, now);
+    }
+
     /// The call of `ticket` ended. True when that changed the state.
     pub(crate) fn report(&mut self, ticket: Ticket, outcome: Outcome, now: Duration) -> bool {
         if ticket.0 != self.generation {

@@ -8,30 +8,37 @@ pub(crate) mod clock;
 pub(crate) mod counts;
 mod on_error;
 mod retry;
+mod timeout;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use remotemedia_core::manifest::OnError;
-use remotemedia_core::{Node, NodeError, NodeManifest, RuntimeKind};
+use remotemedia_core::{Node, NodeDescriptor, NodeError, NodeManifest, Runtime};
 
 pub use breaker::BreakerState;
+pub(crate) use timeout::Watch;
 
 use breaker::{Breakers, Guarded};
 use clock::{Clock, SystemClock};
 use counts::Counts;
 use on_error::Skip;
 use retry::Retry;
+use timeout::{Timed, Watchdog};
 
 use crate::control::Control;
+use crate::life::LeftBehind;
 use crate::metrics::PolicyMetrics;
 
 /// What the pipelines of one host share.
 pub(crate) struct Shared {
     breakers: Breakers,
     clock: Arc<dyn Clock>,
+    watchdog: Arc<Watchdog>,
+    pub(crate) left_behind: Arc<LeftBehind>,
 }
 
 impl Default for Shared {
@@ -42,7 +49,7 @@ impl Default for Shared {
 
 impl Shared {
     pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { breakers: Breakers::default(), clock }
+        Self { breakers: Breakers::default(), clock, watchdog: Arc::default(), left_behind: Arc::default() }
     }
 }
 
@@ -51,6 +58,8 @@ pub(crate) struct Policies {
     id: Arc<str>,
     on_error: OnError,
     counts: Arc<Counts>,
+    /// The watched call of a node that can be left behind.
+    pub(crate) watch: Option<Arc<Watch>>,
 }
 
 impl Policies {
@@ -67,36 +76,66 @@ impl Policies {
     }
 }
 
-/// True when a call of the node may wait for long before it is done: then it has a stage, and a thread, to itself.
-pub(crate) fn may_wait(node: &NodeManifest) -> bool {
+/// True when a call of the node may wait for long before it is done, or never return: then it has a stage to itself,
+/// which never runs on the caller's thread.
+pub(crate) fn needs_own_thread(
+    node: &NodeManifest,
+    descriptor: &NodeDescriptor,
+    runtime: Option<&Arc<dyn Runtime>>,
+) -> bool {
     node.retry.is_some()
+        || runtime.is_some_and(|runtime| timeout::applies(node, descriptor, runtime.as_ref()))
+}
+
+/// What the manifest asks for around the calls of `node` and does not get, as a sentence.
+pub(crate) fn notice(
+    node: &NodeManifest,
+    descriptor: &NodeDescriptor,
+    runtime: &dyn Runtime,
+) -> Option<String> {
+    let stops = runtime.kind().is_sandboxed() || timeout::applies(node, descriptor, runtime);
+    (node.timeout_ms.is_some() && !stops).then(|| {
+        let kind = runtime.kind();
+        format!("`timeout_ms` is not applied, because nobody can stop a call of this {kind} node or leave it behind")
+    })
 }
 
 /// Wraps `node` into the policies that `manifest` asks for; without any it stays as it is.
 pub(crate) fn wrap(
     node: Box<dyn Node>,
     manifest: &NodeManifest,
-    stateless: bool,
-    runtime: RuntimeKind,
+    descriptor: &NodeDescriptor,
+    runtime: &dyn Runtime,
     shared: &Shared,
     control: &Arc<Control>,
-) -> (Box<dyn Node>, Option<Policies>) {
+) -> Result<(Box<dyn Node>, Option<Policies>), NodeError> {
     let skips = manifest.on_error == OnError::Skip;
-    if manifest.retry.is_none() && manifest.circuit_breaker.is_none() && !skips {
-        return (node, None);
+    let limit_ms = manifest.timeout_ms.filter(|_| timeout::applies(manifest, descriptor, runtime));
+    if limit_ms.is_none() && manifest.retry.is_none() && manifest.circuit_breaker.is_none() && !skips {
+        return Ok((node, None));
     }
     let id: Arc<str> = manifest.id.as_str().into();
-    let breaker = manifest.circuit_breaker.map(|spec| shared.breakers.of(manifest, runtime, spec));
+    let breaker = manifest.circuit_breaker.map(|spec| shared.breakers.of(manifest, runtime.kind(), spec));
     let counts = Arc::new(Counts { breaker: breaker.clone(), ..Counts::default() });
     let mut node = node;
     // The order of all policies, from the call outwards.
-    // 1. The timeout is the runtime's own and limits one attempt: a retry gets its whole time again.
+    // 1. The timeout limits one attempt, so that a retry gets its whole time again. A sandbox has one of its own.
+    let mut watch = None;
+    if let Some(limit_ms) = limit_ms {
+        shared.left_behind.allow_one_more()?;
+        let breaker = breaker.clone().map(|breaker| (breaker, Arc::clone(&shared.clock)));
+        let limit = Duration::from_millis(limit_ms);
+        let watched = Arc::new(Watch::new(Arc::clone(&id), limit, Arc::clone(control), breaker));
+        shared.watchdog.watch(&watched)?;
+        node = Box::new(Timed { inner: node, watch: Arc::clone(&watched) });
+        watch = Some(watched);
+    }
     // 2. Retries are next to the node: an error that passes is nobody else's business.
     if let Some(spec) = manifest.retry {
         let (id, counts) = (Arc::clone(&id), Arc::clone(&counts));
         let (clock, control) = (Arc::clone(&shared.clock), Arc::clone(control));
         // The sandbox stops a guest that takes too long, and a packet that stopped its node is never tried again.
-        let timeout_is_final = runtime.is_sandboxed();
+        let (stateless, timeout_is_final) = (descriptor.stateless, runtime.kind().is_sandboxed());
         node = Box::new(Retry { inner: node, id, spec, stateless, timeout_is_final, counts, clock, control });
     }
     // 3. The breaker counts calls whose retries are used up, and an open circuit spares the waits of retries too.
@@ -108,5 +147,5 @@ pub(crate) fn wrap(
     if skips {
         node = Box::new(Skip { inner: node, id: Arc::clone(&id), counts: Arc::clone(&counts) });
     }
-    (node, Some(Policies { id, on_error: manifest.on_error, counts }))
+    Ok((node, Some(Policies { id, on_error: manifest.on_error, counts, watch })))
 }

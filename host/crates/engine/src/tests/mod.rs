@@ -25,8 +25,9 @@ pub(super) type Journal = Arc<Mutex<Vec<(String, &'static str)>>>;
 type Process = Arc<dyn Fn(&str, Port, Packet, &mut Outputs) -> Result<(), NodeError> + Send + Sync>;
 
 /// A runtime whose node types are the ids' own closures; it writes a journal.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct TestRuntime {
+    pub(super) kind: RuntimeKind,
     pub(super) journal: Journal,
     types: Vec<(&'static str, NodeDescriptor, Process)>,
     pub(super) fail_initialize: Option<&'static str>,
@@ -35,10 +36,22 @@ pub(super) struct TestRuntime {
 }
 
 impl TestRuntime {
+    /// A runtime of `kind` without any type.
+    pub(super) fn nothing(kind: RuntimeKind) -> Self {
+        Self {
+            kind,
+            journal: Journal::default(),
+            types: Vec::new(),
+            fail_initialize: None,
+            fail_flush: None,
+            own_thread: false,
+        }
+    }
+
     /// With `Pass` (any → any, hands every packet on), `Tag` (text or json → json list of the ids it went
     /// through), `Text` (text → text) and `Last` (keeps the last packet until the flush).
     pub(super) fn new() -> Self {
-        Self::default()
+        Self::nothing(RuntimeKind::Native)
             .with("Pass", PayloadKind::Any, |_, _, packet, out| {
                 out.push(packet);
                 Ok(())
@@ -100,7 +113,7 @@ impl TestRuntime {
 
 impl Runtime for TestRuntime {
     fn kind(&self) -> RuntimeKind {
-        RuntimeKind::Native
+        self.kind
     }
 
     fn node_types(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use remotemedia_core::manifest::BreakerSpec;
-use remotemedia_core::{ErrorKind, Manifest, NodeError, NodeManifest, Packet, RuntimeKind};
+use remotemedia_core::{ErrorKind, Manifest, NodeError, NodeManifest, Packet, Runtime, RuntimeKind};
 use serde_json::json;
 
 use super::{VirtualClock, flaky, one, start};
@@ -124,10 +124,17 @@ fn a_node_without_policies_is_called_directly() {
     let runtimes = flaky.runtime.runtimes();
     let plan = crate::Plan::new(&one(json!({})), &runtimes, &Settings::default()).unwrap();
     let control = crate::control::Control::new(Arc::default());
-    let manifest = &plan.graph().nodes()[0].manifest;
-    let node = runtimes.get(RuntimeKind::Native).unwrap().create(manifest).unwrap();
+    let entry = &plan.graph().nodes()[0];
+    let node = flaky.runtime.create(&entry.manifest).unwrap();
     let address = std::ptr::from_ref(&*node).cast::<u8>();
-    let (wrapped, policies) =
-        crate::policies::wrap(node, manifest, false, RuntimeKind::Native, runtimes.shared(), &control);
+    let (wrapped, policies) = crate::policies::wrap(
+        node,
+        &entry.manifest,
+        &entry.descriptor,
+        &flaky.runtime,
+        runtimes.shared(),
+        &control,
+    )
+    .unwrap();
     assert!(policies.is_none() && std::ptr::eq(std::ptr::from_ref(&*wrapped).cast::<u8>(), address));
 }

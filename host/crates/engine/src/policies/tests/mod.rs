@@ -4,6 +4,7 @@ mod breaker;
 mod circuit;
 mod on_error;
 mod retry;
+mod timeout;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

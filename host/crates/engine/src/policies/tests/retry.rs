@@ -68,16 +68,20 @@ fn only_errors_that_may_pass_are_tried_again_and_those_of_stateless_nodes_more_o
 
 #[test]
 fn a_guest_that_was_stopped_for_taking_too_long_is_not_tried_again() {
-    for (runtime, calls) in [(RuntimeKind::Cpython, 4), (RuntimeKind::Wasm, 1), (RuntimeKind::CpythonWasm, 1)]
-    {
-        let flaky = flaky(|_, _| Some(ErrorKind::Timeout));
+    for (kind, calls) in [(RuntimeKind::Cpython, 4), (RuntimeKind::Wasm, 1), (RuntimeKind::CpythonWasm, 1)] {
+        let mut flaky = flaky(|_, _| Some(ErrorKind::Timeout));
+        flaky.runtime = flaky.runtime.describing("Flaky", |descriptor| descriptor.stateless = true);
+        flaky.runtime.kind = kind;
         let manifest = one(json!({"retry": {}}));
         let node = flaky.runtime.create(&manifest.nodes[0]).unwrap();
+        let descriptor = flaky.runtime.describe(&manifest.nodes[0]).unwrap().unwrap();
         let runtimes = flaky.runtime.runtimes().with_clock(Arc::new(VirtualClock::default()));
         let control = Control::new(Arc::default());
-        let (mut node, _) = wrap(node, &manifest.nodes[0], true, runtime, runtimes.shared(), &control);
+        let shared = runtimes.shared();
+        let (mut node, _) =
+            wrap(node, &manifest.nodes[0], &descriptor, &flaky.runtime, shared, &control).unwrap();
         let error = node.process(Port::FIRST, Packet::new(0, "x"), &mut Outputs::new()).unwrap_err();
-        assert_eq!((error.kind, flaky.calls()), (ErrorKind::Timeout, calls), "{runtime}");
+        assert_eq!((error.kind, flaky.calls()), (ErrorKind::Timeout, calls), "{kind}");
     }
 }
 
