@@ -77,7 +77,7 @@ def test_a_pipeline_comes_back_from_its_definition():
     again = asyncio.run(Pipeline.from_definition(exported))
     assert [node.name for node in again] == ["a", "b", "Tag", "Mix"]
     assert again.run_sync([1, 2], mode="python_cpu") == graph().run_sync([1, 2], mode="python_cpu")
-    for wrong in ({}, {"nodes": [{}]}, []):
+    for wrong in ({}, {"nodes": [{}]}):
         with pytest.raises(ManifestError):
             asyncio.run(Pipeline.from_definition(wrong))
 

@@ -58,7 +58,7 @@ from values import to_output, to_python
 from wit_world.imports import types as wit
 
 _MACHINERY = ("<remotemedia", "/python/asyncio/", "<frozen ", os.path.dirname(__file__) + "/")
-_SHIMS = ("describe", "drive", "lookup", "report")
+_SHIMS = {"describe": "describe.py", "drive": "remotemedia/core/loop.py", "lookup": "lookup.py", "report": "report.py"}
 _MOST_MESSAGE_BYTES = 3_900
 _ERROR_KINDS = {
     "invalid_params": wit.ErrorKind.INVALID_PARAMS,
@@ -72,12 +72,12 @@ def _shim(name):
     """One of the host's own modules, under the file name by which tracebacks leave it out."""
     module = types.ModuleType("_remotemedia_host_" + name)
     for folder in sys.path:
-        path = os.path.join(folder, name + ".py")
+        path = os.path.join(folder, _SHIMS[name])
         if os.path.exists(path):
             with open(path) as file:
                 exec(compile(file.read(), f"<remotemedia {name}>", "exec"), module.__dict__)
             return module
-    raise ImportError(f"{name}.py is on none of {sys.path}")
+    raise ImportError(f"{_SHIMS[name]} is on none of {sys.path}")
 
 
 # Everything down to `Node` happens once, when the component is built.
@@ -242,7 +242,7 @@ class Running:
 
     def _loop(self):
         if self._driver is None:
-            self._driver = drive.Driver()
+            self._driver = drive.NodeLoop()
         return self._driver
 
     def _open_stream(self):

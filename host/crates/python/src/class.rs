@@ -118,49 +118,29 @@ pub(crate) fn describe(class: &Bound<'_, PyAny>, node_type: &str) -> Result<Node
     })
 }
 
-/// The classes that the files of `remotemedia.nodes` define, without running them; sorted.
+/// The names that `remotemedia.nodes` exports, without running it; sorted.
 pub(crate) fn node_types(config: &CpythonConfig, base_dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    each_source(config, base_dir, &mut |source| {
-        for line in source.lines() {
-            let Some(rest) = line.strip_prefix("class ") else { continue };
-            let name = rest.split(|character: char| !is_word(character)).next().unwrap_or_default();
-            if !name.is_empty() && !name.starts_with('_') {
-                names.push(name.to_owned());
-            }
+    let installed = venv::find(config, base_dir).ok().flatten().map(|venv| venv.site_packages);
+    let mut names = Vec::new();
+    for folder in config.module_paths.iter().cloned().chain(installed) {
+        if let Ok(source) = std::fs::read_to_string(folder.join("remotemedia/nodes/__init__.py")) {
+            names.extend(exported(&source).map(str::to_owned));
         }
-    });
+    }
     names.sort();
     names.dedup();
     names
 }
 
-/// True when a file of `remotemedia.nodes` mentions `class`, so that importing the package is worth it.
+/// True when `remotemedia.nodes` exports `class`, so that importing the package is worth it.
 pub(crate) fn may_be_builtin(config: &CpythonConfig, base_dir: &Path, class: &str) -> bool {
-    let mut mentioned = false;
-    each_source(config, base_dir, &mut |source| {
-        mentioned |= source.split(|character: char| !is_word(character)).any(|word| word == class);
-    });
-    mentioned
+    node_types(config, base_dir).iter().any(|name| name == class)
 }
 
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
-fn each_source(config: &CpythonConfig, base_dir: &Path, visit: &mut dyn FnMut(&str)) {
-    let installed = venv::find(config, base_dir).ok().flatten().map(|venv| venv.site_packages);
-    for folder in config.module_paths.iter().cloned().chain(installed) {
-        let nodes = folder.join("remotemedia/nodes");
-        let Ok(entries) = std::fs::read_dir(nodes) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.extension().is_some_and(|extension| extension == "py")
-                && let Ok(source) = std::fs::read_to_string(&path)
-            {
-                visit(&source);
-            }
-        }
-    }
+/// The keys of the package's table of where its nodes are, one per line.
+fn exported(source: &str) -> impl Iterator<Item = &str> {
+    let table = source.lines().skip_while(|line| *line != "_WHERE = {").take_while(|line| *line != "}");
+    table.filter_map(|line| line.trim_start().strip_prefix('"')?.split_once("\":")).map(|(name, _)| name)
 }
 
 #[cfg(test)]

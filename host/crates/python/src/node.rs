@@ -84,7 +84,7 @@ impl CpythonNode {
         if let Some(driver) = &self.driver {
             return Ok(driver.bind(py).clone());
         }
-        let driver = shim::drive(py)?.getattr("Driver")?.call0()?;
+        let driver = shim::drive(py)?.getattr("NodeLoop")?.call0()?;
         self.driver = Some(driver.clone().unbind());
         Ok(driver)
     }

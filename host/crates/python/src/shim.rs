@@ -22,7 +22,7 @@ fn module<'py>(
 }
 
 macro_rules! shims {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
         $(#[$doc])*
         pub(crate) fn $name(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
             static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -32,7 +32,7 @@ macro_rules! shims {
                 CStr::from_bytes_with_nul(text.as_bytes())
                     .map_err(|error| PyValueError::new_err(error.to_string()))
             };
-            let source = include_str!(concat!("shim/", stringify!($name), ".py"));
+            let source = include_str!($file);
             module(py, &MODULE, source, c_str(FILE)?, c_str(NAME)?)
         }
     )*};
@@ -40,11 +40,11 @@ macro_rules! shims {
 
 shims! {
     /// Finds classes; owns `sys.path`.
-    lookup;
+    lookup = "shim/lookup.py";
     /// Reads ports and params off a class.
-    describe;
-    /// Event loops and streams.
-    drive;
+    describe = "shim/describe.py";
+    /// Event loops and streams: the Python package's own.
+    drive = "../../../../sdk-python/python/remotemedia/core/loop.py";
     /// Exceptions and objects in words.
-    report;
+    report = "shim/report.py";
 }

@@ -1,4 +1,5 @@
-"""The event loop of one running pipeline, for nodes with coroutines and asynchronous generators.
+"""Event loops for nodes with coroutines and asynchronous generators: one for a running pipeline, or, where the host runs
+nodes by their class names, one for each node.
 
 It turns only while a node's method is being called, so nodes have no background activity between packets.
 """
@@ -101,10 +102,11 @@ class NodeStream:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, process: Callable[[Any], Any]) -> None:
         self._loop = loop
-        self._items: collections.deque[Any] = collections.deque()
+        self._items: collections.deque[tuple[int, Any]] = collections.deque()
+        self._pts_ns = 0
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
-        self._outputs: list[Any] = []
+        self._outputs: list[tuple[int, Any]] = []
         self.task: asyncio.Task[None] = loop.create_task(self._run(process))
         self.task.add_done_callback(self._stop)
 
@@ -120,7 +122,8 @@ class NodeStream:
     async def _inputs(self) -> AsyncGenerator[Any, None]:
         while True:
             while self._items:
-                yield self._items.popleft()
+                self._pts_ns, value = self._items.popleft()
+                yield value
             if self._ended:
                 return
             self._waiting = self._loop.create_future()
@@ -142,9 +145,9 @@ class NodeStream:
 
     def _emit(self, value: Any) -> None:
         if value is not None:
-            self._outputs.append(value)
+            self._outputs.append((self._pts_ns, value))
 
-    def _turn(self) -> list[Any]:
+    def _turn(self) -> list[tuple[int, Any]]:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
         self._loop.run_forever()
@@ -153,14 +156,15 @@ class NodeStream:
         outputs, self._outputs = self._outputs, []
         return outputs
 
-    def feed(self, value: Any) -> list[Any]:
-        """Gives the node one item and returns what it yielded before asking for another."""
+    def feed(self, pts_ns: int, value: Any) -> list[tuple[int, Any]]:
+        """Gives the node one item and returns the (time, value) pairs that it yielded before asking for another. The time
+        is that of the item which the node took last."""
         if self.task.done():
             return []  # the node left its loop: it wants no more input
-        self._items.append(value)
+        self._items.append((pts_ns, value))
         return self._turn()
 
-    def end(self) -> list[Any]:
+    def end(self) -> list[tuple[int, Any]]:
         """Ends the input and returns what the node yields until it is done."""
         self._ended = True
         outputs = []

@@ -175,13 +175,13 @@ class Session:
 
     def _call(self, slot: _Slot, port: str | None, value: Any) -> list[Any]:
         if slot.is_streaming:
-            return self._stream(slot).feed(value)
+            return [given for _, given in self._stream(slot).feed(0, value)]
         if slot.ports:
             return self._values(slot.process(value, port=port or slot.ports[0]))
         return self._values(slot.process(value))
 
     def _flushed(self, slot: _Slot) -> list[Any]:
-        values = self._stream(slot).end() if slot.is_streaming else []
+        values = [given for _, given in self._stream(slot).end()] if slot.is_streaming else []
         slot.stream = None
         flush = getattr(slot.node, "flush", None)
         if flush is not None:

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from remotemedia.nodes.voice import VADNode as VADNode
     from remotemedia.nodes.voice import VoiceActivityDetector as VoiceActivityDetector
 
+#: The module of every node. The host reads these lines without running them.
 _WHERE = {
     "AddNode": "simple_math",
     "AudioBuffer": "audio",
