@@ -50,6 +50,7 @@ class SileroModel:
         if not path.is_file():
             raise ConfigurationError(f"model_path: there is no file {path}")
         self._run = _session(str(path)).run
+        self.window: int
         self.window, self._context = WINDOWS[sample_rate_hz]
         self._rate = np.array(sample_rate_hz, np.int64)
         self._state = np.zeros(_STATE_SHAPE, np.float32)

@@ -14,7 +14,7 @@ from remotemedia.nodes.ml.devices import checked_device, choose_device
 from remotemedia.nodes.ml.libraries import require
 
 if TYPE_CHECKING:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
 
 class TorchNode(Node):
@@ -186,7 +186,7 @@ class TorchNode(Node):
     def _dtype(self) -> Any:
         if self.dtype is None:
             return None
-        found = getattr(self._torch, self.dtype, None)
+        found: Any = getattr(self._torch, self.dtype, None)
         if not isinstance(found, self._torch.dtype) or not found.is_floating_point:
             raise ConfigurationError(f"dtype {self.dtype!r} must be a floating-point type of torch, such as 'float16'")
         return found
