@@ -115,8 +115,7 @@ class SileroVADNode(Node):
             raise InvalidInputError(
                 f"{self.name}: the stream changed from {stream.rate_hz} to {rate} Hz; put AudioResampleNode before it"
             )
-        mono = as_float(samples).mean(axis=0, dtype=np.float64).astype(np.float32)
-        probabilities = stream.take(np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0))
+        probabilities = stream.take(_mono(samples))
         if self.output == "audio":
             said = data[2] if len(data) > 2 and isinstance(data[2], dict) else {}
             yield samples, rate, {**said, **self._about(probabilities, stream)}
@@ -171,6 +170,12 @@ class _Stream:
     def take(self, mono: NDArray[np.float32]) -> list[float]:
         self.samples += mono.size
         return self.model.push(mono)
+
+
+def _mono(samples: NDArray[Any]) -> NDArray[np.float32]:
+    floats = as_float(samples)
+    mono = floats[0] if floats.shape[0] == 1 else floats.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mono if np.isfinite(mono).all() else np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _to_ns(samples: int, rate_hz: int) -> int:
