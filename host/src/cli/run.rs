@@ -140,7 +140,7 @@ impl Job {
             let mut object = json!({
                 "status": "ok",
                 "outputs": self.results.to_json(&self.outlets),
-                "served_by": served_by(plan),
+                "served_by": served_by(plan, metrics),
                 "metrics": metrics,
             });
             if let (Some(object), Some(score)) = (object.as_object_mut(), summary.score_json()) {
@@ -159,7 +159,15 @@ impl Job {
     }
 }
 
-fn served_by(plan: &Plan) -> Value {
+/// The runtime of every node: the plan's choice, unless another one had to take over at the start.
+fn served_by(plan: &Plan, metrics: &Metrics) -> Value {
     let nodes = plan.graph().nodes().iter().enumerate();
-    nodes.map(|(index, node)| (node.manifest.id.clone(), json!(plan.selection(index).kind))).collect()
+    nodes
+        .map(|(index, node)| {
+            let id = &node.manifest.id;
+            let counted = metrics.node_metrics.iter().find(|metrics| metrics.node_id == *id);
+            let kind = counted.map_or(plan.selection(index).kind, |metrics| metrics.served_by);
+            (id.clone(), json!(kind))
+        })
+        .collect()
 }

@@ -11,6 +11,7 @@ use crate::outbox::Outbox;
 use crate::pipeline::PipelineOptions;
 use crate::plan::Plan;
 use crate::policies;
+use crate::policies::fallback::{self, Created};
 use crate::runtimes::Runtimes;
 use crate::stage::{QueueSender, Slot, Stage, Target};
 
@@ -53,34 +54,41 @@ pub(crate) fn assemble(
     control: &Arc<Control>,
     outbox: &Arc<Outbox>,
 ) -> Result<(Vec<Assembled>, Vec<QueueInfo>), NodeError> {
-    let enter = runtimes_to_enter(plan, runtimes);
+    let graph = plan.graph();
+    let mut created = Vec::with_capacity(graph.nodes().len());
+    for (index, node) in graph.nodes().iter().enumerate() {
+        let selection = plan.selection(index);
+        let made = fallback::create(&node.manifest, &node.descriptor, selection, runtimes)
+            .map_err(|error| error.at(&node.manifest.id, Operation::Create))?;
+        let others = fallback::in_stream(&node.manifest, &node.descriptor, selection, runtimes);
+        created.push((made, others));
+    }
+    let enter = runtimes_to_enter(plan, &created);
     let layout = Layout::new(plan, &enter, options);
     for inbox in layout.inboxes.iter().flatten() {
         control.watch(inbox);
     }
-    let graph = plan.graph();
     let mut slots: Vec<Option<Slot>> = Vec::new();
     let mut senders: Vec<Vec<QueueSender>> = layout.members.iter().map(|_| Vec::new()).collect();
-    for (index, node) in graph.nodes().iter().enumerate() {
+    for (index, (node, (made, others))) in graph.nodes().iter().zip(created).enumerate() {
         let id = &node.manifest.id;
-        let kind = plan.selection(index).kind;
-        let runtime = runtimes.get(kind).ok_or_else(|| {
-            NodeError::internal(format!("this host has no {kind} runtime")).at(id, Operation::Create)
-        })?;
-        let created = runtime.create(&node.manifest).map_err(|error| error.at(id, Operation::Create))?;
+        let Created { node: bare, runtime, instead_of } = made;
         let routes = layout.routes(index, options, &mut senders[plan.stages().of(index)]);
         let descriptor = Arc::clone(&node.descriptor);
         let (wrapped, policies) = policies::wrap(
-            created,
+            bare,
             &node.manifest,
             &descriptor,
             runtime.as_ref(),
+            others,
             runtimes.shared(),
             control,
         )
         .map_err(|error| error.at(id, Operation::Create))?;
         let mut slot = Slot::new(index, id.as_str().into(), descriptor, wrapped, routes, options.metrics);
         slot.policies = policies;
+        slot.served_by = runtime.kind();
+        slot.fell_back = instead_of.is_some();
         slots.push(Some(slot));
     }
     let queues = layout.queue_infos();
@@ -96,15 +104,17 @@ pub(crate) fn assemble(
 }
 
 /// For every stage the runtimes that want its thread to be theirs.
-fn runtimes_to_enter(plan: &Plan, runtimes: &Runtimes) -> Vec<Vec<Arc<dyn Runtime>>> {
+fn runtimes_to_enter(
+    plan: &Plan,
+    created: &[(Created, Vec<Arc<dyn Runtime>>)],
+) -> Vec<Vec<Arc<dyn Runtime>>> {
     let mut enter: Vec<Vec<Arc<dyn Runtime>>> = vec![Vec::new(); plan.stages().count()];
-    for index in 0..plan.graph().nodes().len() {
+    for (index, (made, others)) in created.iter().enumerate() {
         let stage = &mut enter[plan.stages().of(index)];
-        if let Some(runtime) = runtimes.get(plan.selection(index).kind)
-            && runtime.wants_own_thread()
-            && !stage.iter().any(|known| known.kind() == runtime.kind())
-        {
-            stage.push(Arc::clone(runtime));
+        for runtime in std::iter::once(&made.runtime).chain(others) {
+            if runtime.wants_own_thread() && !stage.iter().any(|known| known.kind() == runtime.kind()) {
+                stage.push(Arc::clone(runtime));
+            }
         }
     }
     enter

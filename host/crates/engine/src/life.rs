@@ -33,7 +33,7 @@ impl LeftBehind {
             return Ok(());
         }
         let message = format!(
-            "{count} threads of this process are in calls that did not return within their `timeout_ms`, so no further \
+            "{count} threads of this process are in calls that did not return in time, so no further \
              node that could leave one behind is started; find out what they wait for, and restart the host"
         );
         Err(NodeError::new(ErrorKind::Unavailable, message))

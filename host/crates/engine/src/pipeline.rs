@@ -15,6 +15,7 @@ use crate::metrics::{Metrics, NodeMetrics, QueueMetrics};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
 use crate::policies::Policies;
+use crate::policies::fallback::AT_START;
 use crate::runtimes::Runtimes;
 use crate::stage::{Slot, Stage};
 use crate::worker::{Ended, Worker};
@@ -330,9 +331,11 @@ impl Pipeline {
             .chain(ended.iter())
             .flat_map(Stage::slots)
             .filter_map(|slot| {
-                let served_by = self.plan.selection(slot.index).kind;
-                let policies = slot.policies.as_ref().map(Policies::snapshot).unwrap_or_default();
-                let counted = slot.counters()?.snapshot(&slot.id, &slot.descriptor.node_type, served_by);
+                let mut policies = slot.policies.as_ref().map(Policies::snapshot).unwrap_or_default();
+                if slot.fell_back {
+                    policies.fallback_counts.insert(AT_START.to_owned(), 1);
+                }
+                let counted = slot.counters()?.snapshot(&slot.id, &slot.descriptor.node_type, slot.served_by);
                 Some((slot.index, NodeMetrics { policies, ..counted }))
             })
             .collect();

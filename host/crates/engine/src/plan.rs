@@ -73,11 +73,10 @@ impl Plan {
             .collect();
         let stages = Stages::cut(&graph, &heavy);
         let mut notices = notices(manifest, &selections);
-        notices.extend(chosen().filter_map(|(node, selection)| {
-            let runtime = runtimes.get(selection.kind)?;
-            let notice = policies::notice(&node.manifest, &node.descriptor, runtime.as_ref())?;
-            Some(format!("node `{}`: {notice}", node.manifest.id))
-        }));
+        for (node, selection) in chosen() {
+            let not_applied = policies::notices(&node.manifest, &node.descriptor, selection, runtimes);
+            notices.extend(not_applied.map(|notice| format!("node `{}`: {notice}", node.manifest.id)));
+        }
         Ok(Self(Arc::new(Planned { graph, selections, stages, own_thread, notices })))
     }
 
@@ -205,6 +204,7 @@ fn resolve(
             break;
         }
         let failed = selection.kind;
+        selection.instead_of.get_or_insert(failed);
         selection.kind = selection.fallbacks.remove(0);
         selection.reason = format!("fallback: {failed} ({}) cannot run it", selection.reason);
         selection.notice.get_or_insert_with(|| {

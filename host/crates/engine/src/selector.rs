@@ -91,6 +91,8 @@ pub struct Selection {
     pub kind: RuntimeKind,
     /// Runtimes to try, in order, when `kind` turns out not to know or not to start the node.
     pub fallbacks: Vec<RuntimeKind>,
+    /// The runtime that should run it, when `kind` is a fallback.
+    pub instead_of: Option<RuntimeKind>,
     /// Why, for people.
     pub reason: String,
     /// Something the author of the manifest or the operator should know.
@@ -152,12 +154,14 @@ pub fn select(
     let notice = choice.notice.map(str::to_owned).or(notice);
     let fallbacks = fallbacks(choice.kind, node, settings, available);
     if available.has(choice.kind) {
-        return Ok(Selection { kind: choice.kind, fallbacks, reason: choice.reason, notice });
+        let reason = choice.reason;
+        return Ok(Selection { kind: choice.kind, fallbacks, instead_of: None, reason, notice });
     }
     match fallbacks.split_first() {
         Some((&kind, rest)) => Ok(Selection {
             kind,
             fallbacks: rest.to_vec(),
+            instead_of: Some(choice.kind),
             reason: format!("fallback: {} ({}) cannot run it", choice.kind, choice.reason),
             notice,
         }),

@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use remotemedia_core::{Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port};
+use remotemedia_core::{
+    Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port, RuntimeKind,
+};
 
 use crate::control::Control;
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
@@ -44,6 +46,9 @@ pub(crate) struct Slot {
     routes: Vec<Vec<Target>>,
     /// What the node's policies count; `None` when it has none.
     pub(crate) policies: Option<Policies>,
+    pub(crate) served_by: RuntimeKind,
+    /// True when that is not the runtime which should have served it.
+    pub(crate) fell_back: bool,
     pub(crate) index: usize,
     pub(crate) id: Arc<str>,
     pub(crate) descriptor: Arc<NodeDescriptor>,
@@ -75,6 +80,8 @@ impl Slot {
             counters,
             routes,
             policies: None,
+            served_by: RuntimeKind::Native,
+            fell_back: false,
             index,
             id,
             descriptor,

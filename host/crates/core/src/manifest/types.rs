@@ -85,7 +85,8 @@ pub struct NodeManifest {
     /// Limits of a sandboxed node, up to the maximum of the operator's policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Whether another runtime of equal or stricter isolation may take the node when the chosen one cannot.
+    /// Whether another runtime of equal or stricter isolation may take over. Left out, it may at the start, when the
+    /// chosen one cannot create the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
     /// Run calls of this node in a stage of its own: they take long.
@@ -313,7 +314,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
-    /// Any runtime of equal or stricter isolation.
+    /// At the start and, when the node is stateless, for calls that failed.
     Auto,
     /// None: fail instead.
     None,

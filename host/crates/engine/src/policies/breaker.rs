@@ -37,9 +37,15 @@ impl Breaker {
         lock(&self.circuit).admit(now)
     }
 
-    /// A call failed that cannot report it itself.
-    pub(crate) fn fail(&self, now: Duration) {
-        lock(&self.circuit).fail(now);
+    /// A call of the node `id` failed that cannot report it itself.
+    pub(crate) fn fail(&self, id: &str, now: Duration) {
+        let changed = {
+            let mut circuit = lock(&self.circuit);
+            circuit.fail(now).then(|| circuit.state())
+        };
+        if let Some(state) = changed {
+            tell(id, state);
+        }
     }
 
     /// The new state, when the outcome changed it.
@@ -103,18 +109,28 @@ struct Try<'a> {
 impl Drop for Try<'_> {
     fn drop(&mut self) {
         let Guarded { id, breaker, clock, .. } = &*self.guarded;
-        let Some(state) = breaker.report(self.ticket, self.outcome, clock.now()) else { return };
-        match state {
-            BreakerState::Closed => {
-                tracing::info!(target: "remotemedia::policy", node = &**id, breaker = "closed", "works again");
-            }
-            BreakerState::Open | BreakerState::HalfOpen => tracing::warn!(
-                target: "remotemedia::policy",
-                node = &**id,
-                breaker = "open",
-                "its circuit is open: calls are kept away for a while"
-            ),
+        if let Some(state) = breaker.report(self.ticket, self.outcome, clock.now()) {
+            tell(id, state);
         }
+    }
+}
+
+/// The event of a circuit that changed.
+#[cold]
+fn tell(id: &str, state: BreakerState) {
+    match state {
+        BreakerState::Closed => {
+            tracing::info!(target: "remotemedia::policy", node = id, breaker = "closed", "works again");
+        }
+        BreakerState::HalfOpen => {
+            tracing::info!(target: "remotemedia::policy", node = id, breaker = "half_open", "one call tries");
+        }
+        BreakerState::Open => tracing::warn!(
+            target: "remotemedia::policy",
+            node = id,
+            breaker = "open",
+            "its circuit is open: calls are kept away for a while"
+        ),
     }
 }
 
@@ -127,6 +143,9 @@ impl Guarded {
             );
             NodeError::new(ErrorKind::CircuitOpen, message)
         })?;
+        if ticket.tries {
+            tell(&self.id, BreakerState::HalfOpen);
+        }
         let mut tried = Try { guarded: self, ticket, outcome: Outcome::Failure };
         let result = call(&mut *tried.guarded.inner);
         tried.outcome = match &result {

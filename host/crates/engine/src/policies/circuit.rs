@@ -37,7 +37,11 @@ pub(crate) enum Outcome {
 
 /// Allows one call, whose outcome is to be reported with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket {
+    generation: u64,
+    /// True for the one call that tries a circuit which was open.
+    pub(crate) tries: bool,
+}
 
 /// A circuit.
 #[derive(Debug)]
@@ -77,17 +81,17 @@ impl Circuit {
             }
             self.become_at(BreakerState::HalfOpen, now);
         }
-        Ok(Ticket(self.generation))
+        Ok(Ticket { generation: self.generation, tries: self.state == BreakerState::HalfOpen })
     }
 
-    /// A call failed that will not come back to report it.
-    pub(crate) fn fail(&mut self, now: Duration) {
-        self.report(Ticket(self.generation), Outcome::Failure, now);
+    /// A call failed that will not come back to report it. True when that changed the state.
+    pub(crate) fn fail(&mut self, now: Duration) -> bool {
+        self.report(Ticket { generation: self.generation, tries: false }, Outcome::Failure, now)
     }
 
     /// The call of `ticket` ended. True when that changed the state.
     pub(crate) fn report(&mut self, ticket: Ticket, outcome: Outcome, now: Duration) -> bool {
-        if ticket.0 != self.generation {
+        if ticket.generation != self.generation {
             return false;
         }
         let next = match (self.state, outcome) {

@@ -30,6 +30,11 @@ impl Counts {
             breaker: self.breaker.as_ref().map(|breaker| breaker.state()),
         }
     }
+
+    /// Counts one fallback.
+    pub(crate) fn fell_back(&self, reason: &'static str) {
+        *lock(&self.fallbacks).entry(reason).or_default() += 1;
+    }
 }
 
 /// Counts one.

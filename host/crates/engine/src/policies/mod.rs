@@ -6,6 +6,7 @@ mod breaker;
 mod circuit;
 pub(crate) mod clock;
 pub(crate) mod counts;
+pub(crate) mod fallback;
 mod on_error;
 mod retry;
 mod timeout;
@@ -25,6 +26,7 @@ pub(crate) use timeout::Watch;
 use breaker::{Breakers, Guarded};
 use clock::{Clock, SystemClock};
 use counts::Counts;
+use fallback::FallsBack;
 use on_error::Skip;
 use retry::Retry;
 use timeout::{Timed, Watchdog};
@@ -32,6 +34,8 @@ use timeout::{Timed, Watchdog};
 use crate::control::Control;
 use crate::life::LeftBehind;
 use crate::metrics::PolicyMetrics;
+use crate::runtimes::Runtimes;
+use crate::selector::Selection;
 
 /// What the pipelines of one host share.
 pub(crate) struct Shared {
@@ -87,31 +91,33 @@ pub(crate) fn needs_own_thread(
         || runtime.is_some_and(|runtime| timeout::applies(node, descriptor, runtime.as_ref()))
 }
 
-/// What the manifest asks for around the calls of `node` and does not get, as a sentence.
-pub(crate) fn notice(
+/// What the manifest asks for around the calls of `node` and does not get, one sentence each.
+pub(crate) fn notices(
     node: &NodeManifest,
     descriptor: &NodeDescriptor,
-    runtime: &dyn Runtime,
-) -> Option<String> {
-    let stops = runtime.kind().is_sandboxed() || timeout::applies(node, descriptor, runtime);
-    (node.timeout_ms.is_some() && !stops).then(|| {
-        let kind = runtime.kind();
-        format!("`timeout_ms` is not applied, because nobody can stop a call of this {kind} node or leave it behind")
-    })
+    selection: &Selection,
+    runtimes: &Runtimes,
+) -> impl Iterator<Item = String> {
+    let runtime = runtimes.get(selection.kind);
+    let timeout = runtime.and_then(|runtime| timeout::notice(node, descriptor, runtime.as_ref()));
+    timeout.into_iter().chain(fallback::notice(node, descriptor, selection))
 }
 
-/// Wraps `node` into the policies that `manifest` asks for; without any it stays as it is.
+/// Wraps `node` into the policies that `manifest` asks for; without any it stays as it is. `others` are the runtimes
+/// that may serve calls in its place.
 pub(crate) fn wrap(
     node: Box<dyn Node>,
     manifest: &NodeManifest,
-    descriptor: &NodeDescriptor,
+    descriptor: &Arc<NodeDescriptor>,
     runtime: &dyn Runtime,
+    others: Vec<Arc<dyn Runtime>>,
     shared: &Shared,
     control: &Arc<Control>,
 ) -> Result<(Box<dyn Node>, Option<Policies>), NodeError> {
     let skips = manifest.on_error == OnError::Skip;
     let limit_ms = manifest.timeout_ms.filter(|_| timeout::applies(manifest, descriptor, runtime));
-    if limit_ms.is_none() && manifest.retry.is_none() && manifest.circuit_breaker.is_none() && !skips {
+    let asked = limit_ms.is_some() || manifest.retry.is_some() || manifest.circuit_breaker.is_some() || skips;
+    if !asked && others.is_empty() {
         return Ok((node, None));
     }
     let id: Arc<str> = manifest.id.as_str().into();
@@ -143,7 +149,11 @@ pub(crate) fn wrap(
         node =
             Box::new(Guarded { inner: node, id: Arc::clone(&id), breaker, clock: Arc::clone(&shared.clock) });
     }
-    // 4. Skipping is outermost: it gives up on a packet when nothing else could save it.
+    // 4. Another runtime is asked when this one gave up, or is kept from its calls by the breaker.
+    if !others.is_empty() {
+        node = Box::new(FallsBack::new(node, manifest, descriptor, runtime.kind(), others, &counts));
+    }
+    // 5. Skipping is outermost: it gives up on a packet when nothing else could save it.
     if skips {
         node = Box::new(Skip { inner: node, id: Arc::clone(&id), counts: Arc::clone(&counts) });
     }

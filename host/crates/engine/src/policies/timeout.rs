@@ -34,6 +34,18 @@ pub(crate) fn applies(node: &NodeManifest, descriptor: &NodeDescriptor, runtime:
         }
 }
 
+/// Why `timeout_ms` of `node` is not applied, when it is set.
+pub(super) fn notice(
+    node: &NodeManifest,
+    descriptor: &NodeDescriptor,
+    runtime: &dyn Runtime,
+) -> Option<String> {
+    let (kind, applied) = (runtime.kind(), applies(node, descriptor, runtime));
+    (node.timeout_ms.is_some() && !applied && !kind.is_sandboxed()).then(|| {
+        format!("`timeout_ms` is not applied, because nobody can stop a call of this {kind} node or leave it behind")
+    })
+}
+
 /// The call of one node, as the node's thread and the watching one see it.
 pub(crate) struct Watch {
     id: Arc<str>,
@@ -92,7 +104,7 @@ impl Watch {
     /// The running call was given up: ends its pipeline and leaves its thread behind.
     fn give_up(&self) {
         if let Some((breaker, clock)) = &self.breaker {
-            breaker.fail(clock.now());
+            breaker.fail(&self.id, clock.now());
         }
         let message = format!(
             "the call did not return within {} ms (`timeout_ms`); its thread is left behind until it does",

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use remotemedia_core::manifest::{Connection, QueueSpec};
 use remotemedia_core::{
-    Manifest, Node, NodeDescriptor, NodeError, NodeManifest, Outputs, Packet, Payload, PayloadKind, Port,
-    PortSpec, Runtime, RuntimeKind,
+    ErrorKind, Manifest, Node, NodeDescriptor, NodeError, NodeManifest, Outputs, Packet, Payload,
+    PayloadKind, Port, PortSpec, Runtime, RuntimeKind,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ pub(super) struct TestRuntime {
     types: Vec<(&'static str, NodeDescriptor, Process)>,
     pub(super) fail_initialize: Option<&'static str>,
     pub(super) fail_flush: Option<&'static str>,
+    pub(super) fail_create: Option<ErrorKind>,
     pub(super) own_thread: bool,
 }
 
@@ -44,6 +45,7 @@ impl TestRuntime {
             types: Vec::new(),
             fail_initialize: None,
             fail_flush: None,
+            fail_create: None,
             own_thread: false,
         }
     }
@@ -126,6 +128,9 @@ impl Runtime for TestRuntime {
     }
 
     fn create(&self, node: &NodeManifest) -> Result<Box<dyn Node>, NodeError> {
+        if let Some(kind) = self.fail_create {
+            return Err(NodeError::new(kind, "cannot create it"));
+        }
         let found = self.types.iter().find(|(name, ..)| *name == node.node_type);
         let (_, _, process) = found.ok_or_else(|| NodeError::internal("unknown test type"))?;
         Ok(Box::new(TestNode {

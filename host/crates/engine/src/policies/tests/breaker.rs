@@ -132,6 +132,7 @@ fn a_node_without_policies_is_called_directly() {
         &entry.manifest,
         &entry.descriptor,
         &flaky.runtime,
+        Vec::new(),
         runtimes.shared(),
         &control,
     )

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod circuit;
+mod fallback;
 mod on_error;
 mod retry;
 mod timeout;

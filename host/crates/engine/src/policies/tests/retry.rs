@@ -74,12 +74,13 @@ fn a_guest_that_was_stopped_for_taking_too_long_is_not_tried_again() {
         flaky.runtime.kind = kind;
         let manifest = one(json!({"retry": {}}));
         let node = flaky.runtime.create(&manifest.nodes[0]).unwrap();
-        let descriptor = flaky.runtime.describe(&manifest.nodes[0]).unwrap().unwrap();
+        let descriptor = Arc::new(flaky.runtime.describe(&manifest.nodes[0]).unwrap().unwrap());
         let runtimes = flaky.runtime.runtimes().with_clock(Arc::new(VirtualClock::default()));
         let control = Control::new(Arc::default());
         let shared = runtimes.shared();
         let (mut node, _) =
-            wrap(node, &manifest.nodes[0], &descriptor, &flaky.runtime, shared, &control).unwrap();
+            wrap(node, &manifest.nodes[0], &descriptor, &flaky.runtime, Vec::new(), shared, &control)
+                .unwrap();
         let error = node.process(Port::FIRST, Packet::new(0, "x"), &mut Outputs::new()).unwrap_err();
         assert_eq!((error.kind, flaky.calls()), (ErrorKind::Timeout, calls), "{kind}");
     }
