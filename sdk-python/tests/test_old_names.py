@@ -60,6 +60,25 @@ def test_everything_the_old_package_exported_is_there():
         assert sorted(imported.__all__) == sorted(names.split())
 
 
+def test_nodes_are_imported_from_the_package_itself():
+    from remotemedia import AddNode, MediaReaderNode
+    from remotemedia.core import Node as CoreNode
+    from remotemedia.core import Pipeline as CorePipeline
+    from remotemedia.core import PipelineError, RemoteExecutionError, WebRTCError
+
+    assert (AddNode, MediaReaderNode) == (remotemedia.nodes.AddNode, remotemedia.nodes.MediaReaderNode)
+    assert (CoreNode, CorePipeline) == (Node, Pipeline)
+    for error in (PipelineError, RemoteExecutionError, WebRTCError):
+        assert getattr(remotemedia, error.__name__) is error
+    with pytest.raises(ImportError, match="AdNode"):
+        from remotemedia import AdNode  # noqa: F401
+
+
+def test_the_runtime_that_is_asked_for_is_the_one_with_execute_pipeline():
+    assert remotemedia.try_load_rust_runtime() == (True, runtime, None)
+    assert remotemedia.get_rust_runtime() is runtime and runtime.is_available()
+
+
 def test_a_class_gets_a_name_in_manifests(mode):
     @register_node("Shift")
     @python_requires(["torch>=2"])
@@ -204,5 +223,8 @@ def test_what_this_version_has_not_says_what_to_do():
         remotemedia.WebRTCManager(signaling_url="ws://x")
     with pytest.raises(RemoteExecutionError, match="no gRPC server"):
         Pipeline.from_manifest(manifest(("g", "GRPCStreamSource", {})))
+    for name, part in (("create_streaming_session", "pipeline.process"), ("load_plugin", "WasmNode"), ("x", "'x'$")):
+        with pytest.raises(AttributeError, match=part):
+            getattr(runtime, name)
     with pytest.raises(ImportError, match=r"derive from remotemedia\.Node"):
         from remotemedia.core.multiprocessing import MultiprocessNode  # noqa: F401

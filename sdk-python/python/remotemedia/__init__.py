@@ -58,6 +58,11 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
         return value
+    if name[:1].isupper():
+        # Older pipelines import nodes from here.
+        nodes = importlib.import_module("remotemedia.nodes")
+        if name in nodes.__all__:
+            return getattr(nodes, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -66,11 +71,11 @@ def __dir__() -> list[str]:
 
 
 def try_load_rust_runtime() -> tuple[bool, ModuleType | None, str | None]:
-    """(True, the native module, None), or (False, None, why it cannot be loaded)."""
+    """(True, `remotemedia.runtime`, None), or (False, None, why the native module cannot be loaded)."""
     from remotemedia.core.modes import load
 
     native, why = load()
-    return native is not None, native, why
+    return (False, None, why) if native is None else (True, importlib.import_module("remotemedia.runtime"), None)
 
 
 def is_rust_runtime_available() -> bool:
@@ -86,5 +91,5 @@ def is_rust_runtime_available() -> bool:
 
 
 def get_rust_runtime() -> ModuleType | None:
-    """The native module, or None."""
+    """`remotemedia.runtime`, or None."""
     return _rust_runtime if is_rust_runtime_available() else None

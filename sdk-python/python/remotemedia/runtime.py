@@ -139,3 +139,17 @@ async def list_registered_node_types() -> list[str]:
     from remotemedia import nodes
 
     return sorted({*native_types(), *nodes.__all__, *registry.registered()})
+
+
+#: What newer versions of the old package had here, and what does it now.
+_INSTEAD = {
+    "GrpcServer": "there is no gRPC server: feed `pipeline.process(stream)` from yours",
+    "benchmark_pipeline": "`Pipeline(…, enable_metrics=True)` and `get_metrics()` say how long every node takes",
+    "create_streaming_session": "`async with pipeline:` and `pipeline.process(stream)` are a session",
+    "load_plugin": "native libraries are not loaded: ship a sandboxed component, `WasmNode(\"node.wasm\")`",
+    "webrtc": "there is no WebRTC: feed `pipeline.process(stream)` from a WebRTC library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}" + (f": {_INSTEAD[name]}" if name in _INSTEAD else ""))
