@@ -21,7 +21,8 @@ class WhisperTranscriptionNode(Node):
     `generate_kwargs` are arguments of every generation, such as `{"language": "en"}`.
 
     Audio of any rate and number of channels is understood. A word at the border of two stretches may be cut: put a voice
-    activity detector before the node, or take longer stretches.
+    activity detector before the node, or take longer stretches. Whisper hears 30 s at once: a longer stretch is heard in
+    overlapping pieces of `chunk_length_s`, of which transformers warns that it is experimental.
     """
 
     is_streaming = True
