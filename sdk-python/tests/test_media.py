@@ -1,6 +1,7 @@
 """Media files in and out. Expectations are closed forms, or what Python's own `wave` reads and writes."""
 
 import asyncio
+import re
 import struct
 import sys
 import wave
@@ -203,6 +204,61 @@ def test_a_file_that_was_cut_off_is_an_error(tmp_path, suffix):
     error = failing(tmp_path / f"cut.{suffix}")
     assert any(part in str(error) for part in ("ends early", "is damaged", "no media file"))
     assert f"cut.{suffix}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [
+        ("a.mov", "pcm_s16le"), ("a.mov", "aac"), ("a.mov", "alac"), ("a.mp4", "aac"), ("a.mp4", "libopus"), ("a.mp4", "flac"),
+        ("a.avi", "pcm_s16le"), ("a.avi", "libmp3lame"), ("a.aiff", "pcm_s16be"), ("a.mkv", "pcm_s16le"), ("a.ts", "aac"),
+        ("a.caf", "pcm_s16be"), ("a.wav", "adpcm_ima_wav"), ("a.au", "pcm_mulaw"),
+    ],
+)  # fmt: skip
+def test_whole_files_of_other_programs_are_read_whole(tmp_path, name, encoder):
+    """However the file counts its packets."""
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(encoder, rate=48000, layout="stereo")
+        for at in range(0, 48000, 4800):
+            tone = np.tile(sine(48000, 48000)[:, at : at + 4800], (2, 1))
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, at, Fraction(1, 48000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    samples, rate = read(tmp_path / name)
+    assert rate == 48000 and abs(samples.shape[1] - 48000) <= 4096
+    assert np.sqrt(np.mean(samples[:, 10_000:30_000] ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+def test_the_cover_of_an_audio_file_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "a.mp3"), "w") as container:
+        sound, cover = container.add_stream("libmp3lame", rate=16000, layout="mono"), container.add_stream("png", rate=1)
+        cover.width = cover.height = 32
+        cover.pix_fmt = "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(sine(16000, 16000), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        for stream, content in ((cover, picture), (cover, None), (sound, frame), (sound, None)):
+            container.mux(stream.encode(content))
+    with av.open(str(tmp_path / "a.mp3")) as container:
+        assert len(container.streams.video) == 1
+    assert {track for item in Pipeline([MediaReaderNode(tmp_path / "a.mp3")]).run_sync() for track in item} == {"audio"}
+    assert "a.mp3 has no video in it" in str(failing(tmp_path / "a.mp3", track="video"))
+
+
+def test_an_mp4_that_was_cut_off_behind_its_index_is_an_error(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w", container_options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(sine(160_000, 16000), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert read(tmp_path / "a.mp4")[0].shape[1] >= 160_000
+    for part in (0.6, 0.9):
+        (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * part)])
+        assert re.search(r"cut\.mp4 (ends early|is damaged)", str(failing(tmp_path / "cut.mp4")))
 
 
 def test_a_wav_whose_recorder_left_the_length_open_is_whole(tmp_path):

@@ -60,7 +60,7 @@ def tracks_of(path: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
             raise  # not there, a folder, not readable: the text names the path
         raise InvalidInputError(f"{path} is no media file that FFmpeg can read: {error.strerror}") from error
     with container:
-        streams = {kind: getattr(container.streams, kind)[0] for kind in wanted if getattr(container.streams, kind)}
+        streams = {kind: found[0] for kind in wanted if (found := _streams(av, container, kind))}
         if not streams:
             there = sorted({stream.type for stream in container.streams}) or ["nothing"]
             raise InvalidInputError(f"{path} has no {' or '.join(wanted)} in it, only {', '.join(there)}")
@@ -76,17 +76,30 @@ def tracks_of(path: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
         _check_wav_is_whole(path)
 
 
+def _streams(av: ModuleType, container: Any, kind: str) -> list[Any]:
+    """The streams of a kind, without the pictures on the covers of audio files."""
+    cover = av.stream.Disposition.attached_pic
+    return [stream for stream in getattr(container.streams, kind) if not stream.disposition & cover]
+
+
 def _decoded(container: Any, streams: dict[str, Any]) -> Iterator[dict[str, Any]]:
     kinds = {stream.index: kind for kind, stream in streams.items()}
-    missing = {index: stream.frames for index, stream in ((s.index, s) for s in streams.values()) if stream.frames}
+    missing = {stream.index: _announced(container, stream) for stream in streams.values()}
     for packet in container.demux(*streams.values()):
         index = packet.stream.index
-        if index in missing and packet.size:
+        if packet.size:
             missing[index] -= 1
         for frame in packet.decode():
             yield {kinds[index]: frame}
     if any(count > 0 for count in missing.values()):
         raise InvalidInputError(f"{container.name} ends early: {max(missing.values())} packets that it announces are missing")
+
+
+def _announced(container: Any, stream: Any) -> int:
+    """How many packets the file says that the stream has; 0 when it does not say that."""
+    # Files of the QuickTime family count them, but PCM by samples.
+    counts = container.format.name.startswith("mov,") and not stream.codec_context.name.startswith(("pcm", "adpcm"))
+    return int(stream.frames) if counts else 0
 
 
 def _check_wav_is_whole(path: str) -> None:
