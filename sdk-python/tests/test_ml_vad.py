@@ -260,6 +260,7 @@ def test_settings_that_cannot_be_are_refused(params, message):
     ("items", "message"),
     [
         (["text"], "Input must be a tuple of .audio_data, sample_rate., got str"),
+        ([(np.zeros((0, 10), np.float32), 16000)], "takes audio of one channel or more, got none"),
         ([(np.zeros((1, 10), np.float32), 44100)], "takes 8000 or 16000 Hz, not 44100: put AudioResampleNode before it"),
         ([(np.zeros((1, 10)), 8000), (np.zeros((1, 10)), 16000)], "the stream changed from 8000 to 16000 Hz"),
     ],

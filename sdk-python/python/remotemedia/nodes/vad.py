@@ -106,6 +106,8 @@ class SileroVADNode(Node):
         if isinstance(parts, str):
             raise InvalidInputError(f"{self.name}: {parts}, got {type(data).__name__}")
         samples, rate = parts
+        if samples.shape[0] == 0:
+            raise InvalidInputError(f"{self.name} takes audio of one channel or more, got none")
         if rate not in (8000, 16000):
             raise InvalidInputError(f"{self.name} takes 8000 or 16000 Hz, not {rate}: put AudioResampleNode before it")
         if self._stream is None:
@@ -174,7 +176,9 @@ class _Stream:
 
 def _mono(samples: NDArray[Any]) -> NDArray[np.float32]:
     floats = as_float(samples)
-    mono = floats[0] if floats.shape[0] == 1 else floats.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mono: NDArray[np.float32] = floats[0]
+    if floats.shape[0] > 1:
+        mono = floats.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mono if np.isfinite(mono).all() else np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
 
 
