@@ -60,6 +60,15 @@ fn a_runtime_that_cannot_create_the_node_is_replaced_at_the_start_and_that_is_co
 }
 
 #[test]
+fn a_runtime_that_does_not_know_the_node_is_replaced_in_the_plan_and_counted_the_same() {
+    let manifest = one(json!({"runtime_hint": "native"}));
+    let unknown = TestRuntime::nothing(RuntimeKind::Native);
+    let runtimes = both(&unknown, &other(RuntimeKind::Cpython));
+    let (by_other, metrics) = served(&manifest, &runtimes, &Settings::default(), 1).unwrap();
+    assert_eq!((by_other, counts(&metrics)), (vec![true], BTreeMap::from([("start", 1)])));
+}
+
+#[test]
 fn params_that_are_wrong_and_what_was_denied_are_no_reason_for_another_runtime() {
     for kind in [ErrorKind::InvalidParams, ErrorKind::PermissionDenied] {
         let mut first = flaky(|_, _| None).runtime;
