@@ -7,10 +7,7 @@ use serde::Deserialize;
 use crate::input::{self, AudioStream};
 use crate::node_type::NativeNode;
 use crate::pcm::sane;
-use crate::resampler::{Bandwidth, Resampler};
-
-/// Rates that streams may have, in Hz. Beyond them a filter would need more memory than it is worth.
-const RATES_HZ: std::ops::RangeInclusive<u32> = 2_000..=768_000;
+use crate::resampler::{Bandwidth, Recordings, Resampler, check_rate};
 
 /// Params of AudioResample.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,11 +20,14 @@ pub struct AudioResampleParams {
     pub target_sample_rate: u32,
     /// How much of the band passes, and so how long the filter is. Default: high.
     pub quality: Quality,
+    /// True: every packet is a recording of its own, from silence to silence; nothing is carried from one to the next,
+    /// and rates and channel counts may differ. Default: false, the packets are pieces of one stream.
+    pub per_packet: bool,
 }
 
 impl Default for AudioResampleParams {
     fn default() -> Self {
-        Self { target_sample_rate: 16_000, quality: Quality::High }
+        Self { target_sample_rate: 16_000, quality: Quality::High, per_packet: false }
     }
 }
 
@@ -77,10 +77,12 @@ impl From<Quality> for Bandwidth {
 /// - The samples do not depend on how the input was cut into packets.
 /// - NaN and infinite samples count as silence, louder ones than +120 dBFS as +120 dBFS.
 /// - The rate and channel count of a stream may not change.
-#[derive(Default)]
+/// - With `per_packet` all of this holds of every packet by itself; one packet in is one packet out.
 pub struct AudioResample {
     target_rate_hz: u32,
-    bandwidth: Option<Bandwidth>,
+    bandwidth: Bandwidth,
+    /// What converts packets that are recordings of their own.
+    recordings: Option<Recordings>,
     stream: Option<AudioStream>,
     resampler: Option<Resampler>,
 }
@@ -95,19 +97,11 @@ impl NativeNode for AudioResample {
     }
 
     fn from_params(params: AudioResampleParams) -> Result<Self, NodeError> {
-        let target_rate_hz = params.target_sample_rate;
-        check_rate(target_rate_hz).map_err(|range| {
-            NodeError::invalid_params(format!("`target_sample_rate` is {target_rate_hz}; {range}"))
-        })?;
-        Ok(Self { target_rate_hz, bandwidth: Some(params.quality.into()), ..Self::default() })
+        let (target_rate_hz, bandwidth) = (params.target_sample_rate, params.quality.into());
+        let recordings = Recordings::new("target_sample_rate", target_rate_hz, bandwidth)?;
+        let recordings = params.per_packet.then_some(recordings);
+        Ok(Self { target_rate_hz, bandwidth, recordings, stream: None, resampler: None })
     }
-}
-
-fn check_rate(rate_hz: u32) -> Result<(), String> {
-    if RATES_HZ.contains(&rate_hz) {
-        return Ok(());
-    }
-    Err(format!("rates from {} to {} Hz can be converted", RATES_HZ.start(), RATES_HZ.end()))
 }
 
 impl AudioResample {
@@ -131,6 +125,10 @@ impl AudioResample {
 impl Node for AudioResample {
     fn process(&mut self, _: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         let (pts_ns, audio) = input::audio(packet)?;
+        if let Some(recordings) = &mut self.recordings {
+            out.push(Packet::new(pts_ns, recordings.convert(audio)?));
+            return Ok(());
+        }
         let stream = AudioStream::enter(&mut self.stream, pts_ns, &audio)?;
         let input_rate_hz = stream.spec.sample_rate_hz;
         if input_rate_hz == self.target_rate_hz {
@@ -141,9 +139,8 @@ impl Node for AudioResample {
             check_rate(input_rate_hz).map_err(|range| {
                 NodeError::invalid_input(format!("the input has {input_rate_hz} Hz; {range}"))
             })?;
-            let bandwidth = self.bandwidth.unwrap_or(Bandwidth::High);
             let resampler =
-                Resampler::new(input_rate_hz, self.target_rate_hz, stream.spec.channels, bandwidth)?;
+                Resampler::new(input_rate_hz, self.target_rate_hz, stream.spec.channels, self.bandwidth)?;
             self.resampler = Some(resampler);
         }
         let Some(resampler) = &mut self.resampler else { return Ok(()) };
@@ -156,7 +153,17 @@ impl Node for AudioResample {
         let (Some(stream), Some(mut resampler)) = (self.stream, self.resampler.take()) else { return Ok(()) };
         let first_frame = resampler.frames_out();
         let samples = resampler.finish()?;
+        resampler.retire();
         self.emit(stream, first_frame, samples, out)
+    }
+
+    fn cleanup(&mut self) {
+        if let Some(resampler) = self.resampler.take() {
+            resampler.retire();
+        }
+        if let Some(recordings) = &mut self.recordings {
+            recordings.rest();
+        }
     }
 }
 

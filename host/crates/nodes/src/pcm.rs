@@ -114,6 +114,13 @@ pub(crate) fn sane(sample: f32) -> f32 {
     if sample.abs() <= f32::MAX { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 }
 }
 
+/// True when [`sane`] would change none of `samples`: whoever knows that needs no copy of them.
+pub(crate) fn all_sane(samples: &[f32]) -> bool {
+    // A block has no early exit, so that it becomes vector instructions.
+    let is_bad = |&sample: &f32| !(sample.abs() <= LOUDEST);
+    samples.chunks(1024).all(|block| !block.iter().fold(false, |bad, sample| bad | is_bad(sample)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +155,20 @@ mod tests {
     fn whatever_exceeds_16_bits_saturates() {
         for magnitude in [32_766.5, 32_767.4, 32_767.5, 4.2e6, 8.4e6, 1.3e7, 1e20, f32::MAX] {
             assert_eq!([magnitude, -magnitude].map(round_to_i16), [magnitude, -magnitude].map(reference_i16));
+        }
+    }
+
+    #[test]
+    fn samples_are_sane_when_each_of_them_is() {
+        let mut samples = vec![0.5_f32; 3_000];
+        (samples[0], samples[2_999]) = (LOUDEST, -LOUDEST);
+        assert!(all_sane(&samples) && all_sane(&[]));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, LOUDEST.next_up(), f32::MIN] {
+            for place in [0, 1_023, 1_024, 2_999] {
+                let kept = std::mem::replace(&mut samples[place], bad);
+                assert!(!all_sane(&samples), "{bad} at {place}");
+                samples[place] = kept;
+            }
         }
     }
 

@@ -268,3 +268,44 @@ fn the_loudest_samples_there_are_do_not_overflow_the_transform() {
         assert!(output.iter().all(|sample| sample.is_finite()), "{target_rate_hz}");
     }
 }
+
+#[test]
+fn a_packet_that_is_a_recording_of_its_own_becomes_what_a_stream_of_it_does() {
+    for (input_rate_hz, output_rate_hz) in RATIOS {
+        let params = json!({"target_sample_rate": output_rate_hz, "per_packet": true});
+        let mut node = create("AudioResample", params);
+        for (channels, frames) in [(1, 5_000), (2, 1_237), (1, 5_000), (3, 100), (1, 1), (2, 0)] {
+            let audio = noise(input_rate_hz, channels, 0.5, frames);
+            let got = one(node.as_mut(), audio.clone()).unwrap();
+            assert_eq!((got.spec().sample_rate_hz, got.spec().channels), (output_rate_hz, channels));
+            let expected = resample(&audio, output_rate_hz, "high", frames.max(1));
+            assert!(
+                got.as_f32() == Some(&expected[..]),
+                "{input_rate_hz} -> {output_rate_hz}, {frames} frames"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_recording_is_untouched_by_what_the_one_before_it_held() {
+    let mut node = create("AudioResample", json!({"target_sample_rate": 16_000, "per_packet": true}));
+    let bad = f32_audio(48_000, 1, vec![f32::NAN, f32::INFINITY, f32::MAX, 1.0]);
+    assert!(one(node.as_mut(), bad).unwrap().as_f32().unwrap().iter().all(|sample| sample.is_finite()));
+    let shorts = AudioBuffer::from_i16(48_000, 1, vec![0; 480]).unwrap();
+    assert_eq!(one(node.as_mut(), shorts).unwrap().as_f32().unwrap(), [0.0; 160]);
+    let error = one(node.as_mut(), f32_audio(1_999, 1, vec![0.0])).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert!(one(node.as_mut(), f32_audio(16_000, 1, vec![f32::NAN])).unwrap().as_f32().unwrap()[0].is_nan());
+}
+
+#[test]
+fn a_resampler_that_was_used_before_is_as_good_as_new() {
+    let audio = noise(44_100, 2, 0.5, 3_000);
+    let first = resample(&audio, 48_000, "medium", 700);
+    let loud = noise(44_100, 2, 1.0, 999);
+    for _ in 0..3 {
+        resample(&loud, 48_000, "medium", 10);
+        assert_eq!(resample(&audio, 48_000, "medium", 700), first);
+    }
+}
