@@ -10,7 +10,7 @@ use remotemedia_core::{
 };
 use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
-use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo, LiveNodes};
+use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo, KernelRuntime, LiveNodes};
 use remotemedia_wasm::{
     CpythonWasmConfig, CpythonWasmRuntime, Inspection, SandboxCounts, WasmConfig, WasmRuntime,
 };
@@ -35,12 +35,13 @@ pub struct Host {
 
 /// One line per runtime.
 fn composed(
+    native: Arc<dyn Runtime>,
     wasm: &Arc<WasmRuntime>,
     python: &Arc<CpythonRuntime>,
     sandboxed_python: &Arc<CpythonWasmRuntime>,
 ) -> Runtimes {
     Runtimes::new(vec![
-        Arc::new(NativeRuntime::new()) as Arc<dyn Runtime>,
+        native,
         Arc::clone(wasm) as _,
         Arc::clone(python) as _,
         Arc::clone(sandboxed_python) as _,
@@ -72,18 +73,21 @@ impl Host {
                 packages: config.python_packages.clone(),
             },
         ));
-        let runtimes = composed(&wasm, &python, &sandboxed_python);
+        let runtimes = composed(Arc::new(NativeRuntime::new()), &wasm, &python, &sandboxed_python);
         Self { config, wasm, python, sandboxed_python, runtimes, tenant: None }
     }
 
-    /// The same host inside a Python program: of its pipelines, the nodes with the ids of `live` are those objects.
-    /// Engines and compiled components are shared.
+    /// The same host inside a Python program: of its pipelines, the nodes with the ids of `live` are those objects, or
+    /// native nodes that work for them, when the manifest has one under the id. Engines and compiled components are shared.
     #[must_use]
     pub fn with_live_nodes(&self, live: LiveNodes) -> Self {
         // The program has found its packages already.
         let settings = CpythonConfig { module_paths: Vec::new(), ..CpythonConfig::default() };
+        let live = Arc::new(live);
+        let native = KernelRuntime::new(Arc::new(NativeRuntime::new()), Arc::clone(&live));
         let python = Arc::new(CpythonRuntime::with_live_nodes(settings, live));
-        let runtimes = composed(&self.wasm, &python, &self.sandboxed_python).sharing_with(&self.runtimes);
+        let runtimes = composed(Arc::new(native), &self.wasm, &python, &self.sandboxed_python)
+            .sharing_with(&self.runtimes);
         Self { python, runtimes, ..self.clone() }
     }
 

@@ -16,6 +16,7 @@ mod config;
 mod errors;
 mod info;
 mod interpreter;
+mod kernel;
 mod live;
 pub mod marshal;
 mod node;
@@ -33,6 +34,7 @@ use serde_json::Value;
 
 pub use config::{CpythonConfig, PYTHON_VERSION};
 pub use info::InterpreterInfo;
+pub use kernel::KernelRuntime;
 pub use live::{LiveNode, LiveNodes};
 pub use venv::{Venv, VenvSource, find as find_venv};
 
@@ -57,8 +59,8 @@ impl CpythonRuntime {
     /// A runtime for pipelines of the Python program that this process is: the nodes with the ids of `live` are those
     /// objects. Its pipelines are called from threads that run Python anyway, so their nodes need none of their own.
     #[must_use]
-    pub fn with_live_nodes(config: CpythonConfig, live: LiveNodes) -> Self {
-        Self { config, live: Some(Arc::new(live)) }
+    pub fn with_live_nodes(config: CpythonConfig, live: Arc<LiveNodes>) -> Self {
+        Self { config, live: Some(live) }
     }
 
     fn live(&self, node: &NodeManifest) -> Option<&LiveNode> {

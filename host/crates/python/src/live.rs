@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::errors::{Verb, to_node_error};
 use crate::node::CpythonNode;
 
-/// An object with `process(value)`, or `process(value, port=name)` when it has several inputs, and `flush()`.
+/// An object with `process(value)`, or `process(value, port=name)` when it has several inputs, and `flush()`. When the
+/// manifest's entry is a native node, that does the work: the object then has the methods that `kernel` names.
 #[derive(Debug)]
 pub struct LiveNode {
     /// The object.

@@ -1,4 +1,4 @@
-"""Audio in numpy: what the audio nodes share, and the reference of the native resampler."""
+"""Audio in numpy: what the audio nodes share, and the reference of the native nodes that work for them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ PASS_BAND = {"low": 0.6, "medium": 0.8, "high": 0.9}
 #: Frequencies that would alias are this far down, in dB.
 _REJECTION_DB = 130.0
 _BLOCK = 4096
+
+#: Louder samples count as this, +120 dBFS, where they are filtered.
+_LOUDEST = 2.0**20
+
+#: Types of samples that native nodes take as they are.
+_NATIVE = (np.float32, np.int16, np.int32)
 
 
 def split(data: Any) -> tuple[NDArray[Any], int] | str:
@@ -35,8 +41,61 @@ def failed(node: Node, error: str, data: Any) -> dict[str, Any]:
     return {"error": error, "input": data, "processed_by": f"{type(node).__name__}[{node.name}]"}
 
 
+class AudioNode(Node):
+    """A node whose work on audio a native node does in mode `rust_inprocess_ffi`.
+
+    Its `process` says what the node does: it runs in mode `python_cpu`, where the hint asks for Python, for items that the
+    native node does not take, and where a subclass has a `process` of its own.
+    """
+
+    def _native_work(self) -> tuple[str, dict[str, Any]] | None:
+        """(the native node's type, its params); None when it has none for what this node was set to. It stands in the
+        class that has the `process` to which it is equal."""
+        return None
+
+    def _native_kernel(self) -> dict[str, Any] | None:
+        wants_python = self.runtime_hint not in ("auto", "native", "rust")
+        if wants_python or "process" in vars(self) or _owner(type(self), "process") is not _owner(type(self), "_native_work"):
+            return None
+        work = self._native_work()
+        return None if work is None else {"node_type": work[0], "params": work[1], "runtime_hint": self.runtime_hint}
+
+    # Called by the engine; the first once per stream, the others for items that are more than `(samples, rate)`, and where
+    # the native node's result is no audio.
+
+    def _native_begin(self) -> None:
+        """A stream begins."""
+
+    def _native_audio(self, item: Any) -> tuple[NDArray[Any], int] | None:
+        """The audio of `item` for the native node; None: `process` gets the item."""
+        parts = split(item)
+        if isinstance(parts, str):
+            return None
+        samples, rate = parts
+        is_native = samples.dtype.newbyteorder("=") in _NATIVE
+        return (np.asarray(samples) if is_native else np.asarray(as_float(samples))), rate
+
+    def _native_answer(self, item: Any, result: Any) -> Any:
+        """What the node gives for `item`, of which the native node has made `result`; None is nothing."""
+        return result
+
+
+def _owner(node_class: type, name: str) -> type:
+    """The class that `name` is inherited from."""
+    return next(base for base in node_class.__mro__ if name in vars(base))
+
+
+def parts_of(data: Any) -> tuple[NDArray[Any], int]:
+    """(samples, sample rate) of what is known to be audio."""
+    parts = split(data)
+    if isinstance(parts, str):
+        raise TypeError(parts)
+    return parts
+
+
 def as_float(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Samples as float32 with full scale at 1.0."""
+    samples = in_native_order(samples)
     if samples.dtype == np.int16:
         return samples.astype(np.float32) / np.float32(32768.0)
     if samples.dtype == np.int32:
@@ -44,9 +103,15 @@ def as_float(samples: NDArray[Any]) -> NDArray[np.float32]:
     return samples.astype(np.float32, copy=False)
 
 
+def in_native_order(samples: NDArray[Any]) -> NDArray[Any]:
+    """Samples in the processor's own order of bytes."""
+    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
+
+
 def resample(samples: NDArray[Any], rate_hz: int, target_rate_hz: int, quality: str = "high") -> NDArray[np.float32]:
     """`samples` of shape (channels, frames) at another rate: exactly round(frames · target / rate) frames (halves up), no
-    delay. A windowed sinc (Kaiser), computed in float64."""
+    delay. NaN and infinite samples count as silence, louder ones than +120 dBFS as +120 dBFS. A windowed sinc (Kaiser),
+    computed in float64."""
     channels, frames = samples.shape
     if rate_hz == target_rate_hz:
         return as_float(samples)
@@ -55,7 +120,7 @@ def resample(samples: NDArray[Any], rate_hz: int, target_rate_hz: int, quality: 
     up, down = target_rate_hz // common, rate_hz // common
     filters, half = _filters(up, down, PASS_BAND[quality])
     finite = np.nan_to_num(as_float(samples).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    padded = np.pad(finite, ((0, 0), (half - 1, half + 1)))
+    padded = np.pad(np.clip(finite, -_LOUDEST, _LOUDEST), ((0, 0), (half - 1, half + 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half, axis=1)
     out = np.empty((channels, wanted), np.float32)
     for begin in range(0, wanted, _BLOCK):

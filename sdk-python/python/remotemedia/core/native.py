@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from remotemedia.core.exceptions import ManifestError, NodeError
 from remotemedia.core.failure import add_note
@@ -18,6 +18,9 @@ from remotemedia.core.graph import Graph
 from remotemedia.core.metrics import Counters
 from remotemedia.core.modes import load
 from remotemedia.core.python_cpu import Cancelled, Session, _Slot
+
+if TYPE_CHECKING:
+    from remotemedia.core.audio import AudioNode
 
 Outputs = list[tuple[int, Any]]
 
@@ -83,6 +86,26 @@ class _Live:
         session = self._session
         return _each(session.answered(self._slot, "flush", session._flushed, self._slot))
 
+    # Called where a native node works for the Python one.
+
+    def native_begin(self) -> None:
+        """A stream begins."""
+        self._asked(self._worked_for()._native_begin)
+
+    def native_audio(self, item: Any) -> Any:
+        """The audio of `item` for the native node; None when `process` is to get the item."""
+        return self._asked(self._worked_for()._native_audio, item)
+
+    def native_answer(self, item: Any, result: Any) -> Any:
+        """What the Python node gives for `item`, of which the native node has made `result`."""
+        return self._asked(self._worked_for()._native_answer, item, result)
+
+    def _worked_for(self) -> AudioNode:
+        return cast("AudioNode", self._slot.node)
+
+    def _asked(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        return self._session.answered(self._slot, "process", method, *arguments)
+
 
 def _each(values: list[Any]) -> Iterator[Any]:
     yield from values
@@ -109,6 +132,12 @@ class NativeSession(Session):
             for index, slot in enumerate(self._slots)
             if self._is_live[index]
         }
+        self._kernels = {
+            slot.id: kernel
+            for index, slot in enumerate(self._slots)
+            if self._is_live[index] and (kernel := slot.node._native_kernel()) is not None
+        }
+        entries = [entry or self._kernels.get(node_id) for node_id, entry in zip(graph.ids, entries, strict=True)]
         self._engine: Any = native.Session(
             _manifest(graph, entries), live, {graph.ids[index] for index in takes_objects}, counters is not None
         )
@@ -137,7 +166,12 @@ class NativeSession(Session):
     def planned(self) -> list[tuple[str, str, str, str]]:
         """(id, node type, runtime, reason) of every node, as the host chose."""
         planned: list[tuple[str, str, str, str]] = self._engine.plan()
-        return planned
+        return [
+            (node_id, kind, runtime, f"{kind} works for it: {reason}")
+            if runtime == "native" and node_id in self._kernels
+            else (node_id, kind, runtime, reason)
+            for node_id, kind, runtime, reason in planned
+        ]
 
     def cancel(self) -> None:
         super().cancel()
@@ -201,14 +235,13 @@ class NativeSession(Session):
                 raise Cancelled from error
             raise
 
-    def answered(self, slot: _Slot, operation: str, method: Any, *arguments: Any) -> list[Any]:
+    def answered(self, slot: _Slot, operation: str, method: Any, *arguments: Any) -> Any:
         """What a Python node gives; what it raises is kept for the caller of the engine."""
         try:
-            values: list[Any] = self._guarded(slot, operation, method, *arguments)
+            return self._guarded(slot, operation, method, *arguments)
         except BaseException as error:
             self._raised = error
             raise
-        return values
 
     def fail(self, error: BaseException, slot: _Slot) -> NoReturn:
         """Raises what `process` raised, as the pipeline tells it, and keeps it for the caller of the engine."""

@@ -213,6 +213,11 @@ class Node(ABC):
         """The manifest's entry of a node that the native engine makes by itself; None of one that Python runs."""
         return None
 
+    def _native_kernel(self) -> dict[str, Any] | None:
+        """The manifest's entry of a native node that does the work of this one, which stays a Python object (see
+        `AudioNode`); None when there is none."""
+        return None
+
     def _params(self) -> dict[str, Any]:
         swallowed = variable_positional(type(self), self._arguments[0])
         if swallowed is not None:

@@ -216,7 +216,7 @@ class Pipeline:
         idle, self._idle = self._idle, None
         counters = self._counting() if self.enable_metrics else None
         # Planning costs more than a short run: what ran well is used again, while it is what would be planned.
-        planned = (chosen, [(node.name, node.is_streaming, node._native_entry()) for node in self._nodes])
+        planned = (chosen, [(node.name, node.is_streaming, node._native_entry() or node._native_kernel()) for node in self._nodes])
         if idle is not None and idle.planned == planned and idle.counters is counters:
             return idle
         running = Running(self._graph(), self.name, counters, chosen)

@@ -2,6 +2,9 @@
 
 What is no audio is answered with a dict that has `error`, because pipelines of this format read it there, except where
 another behaviour is named.
+
+In mode `rust_inprocess_ffi` native nodes do the work of those that are `AudioNode`s; `process` is the reference. The others
+move samples or look at them, which numpy does natively.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from remotemedia.core.audio import PASS_BAND, as_float, failed, resample, split
+from remotemedia.core.audio import PASS_BAND, AudioNode, as_float, failed, in_native_order, resample, split
 from remotemedia.core.node import Node
 from remotemedia.nodes.voice import VADNode, VoiceActivityDetector
 
@@ -36,7 +39,7 @@ def _checked_rate(name: str, rate_hz: int) -> int:
     return rate_hz
 
 
-class AudioTransform(Node):
+class AudioTransform(AudioNode):
     """Changes sample rate and number of channels: several become one by their mean, one becomes several by copies, and of
     other combinations the first `output_channels` are taken. Metadata at the end of the tuple is kept; what is no audio
     passes as it is."""
@@ -63,6 +66,18 @@ class AudioTransform(Node):
         elif channels > self.output_channels:
             samples = samples[: self.output_channels]
         return self.merge_data_metadata((samples, self.output_sample_rate), metadata)
+
+    def _native_work(self) -> tuple[str, dict[str, Any]] | None:
+        channels = self.output_channels
+        if type(channels) is not int or channels > 65535:
+            return None
+        return "AudioTransform", {"output_sample_rate": self.output_sample_rate, "output_channels": channels}
+
+    def _native_audio(self, item: Any) -> tuple[NDArray[Any], int] | None:
+        return super()._native_audio(self.split_data_metadata(item)[0])
+
+    def _native_answer(self, item: Any, result: Any) -> Any:
+        return self.merge_data_metadata(result, self.split_data_metadata(item)[1])
 
 
 class AudioBuffer(Node):
@@ -106,7 +121,7 @@ class AudioBuffer(Node):
             yield np.concatenate(waiting, axis=1), kind[0]
 
 
-class AudioResampleNode(Node):
+class AudioResampleNode(AudioNode):
     """Changes the sample rate of each item, a recording of its own: exactly round(frames · target / rate) frames (halves
     up), without delay. `target_rate` is another name of `target_sample_rate`.
 
@@ -141,6 +156,11 @@ class AudioResampleNode(Node):
             return failed(self, parts, data)
         return resample(*parts, self.target_sample_rate, self.quality), self.target_sample_rate
 
+    def _native_work(self) -> tuple[str, dict[str, Any]] | None:
+        return "AudioResample", {
+            "target_sample_rate": self.target_sample_rate, "quality": self.quality, "per_packet": True,
+        }  # fmt: skip
+
 
 class AudioResampler(AudioResampleNode):
     """As `AudioResampleNode`, to 44.1 kHz by default. (The old node of this name left its input as it was.)"""
@@ -149,7 +169,7 @@ class AudioResampler(AudioResampleNode):
         super().__init__(target_sample_rate, **kwargs)
 
 
-class FormatConverterNode(Node):
+class FormatConverterNode(AudioNode):
     """Stores samples as "f32", "i16" or "i32". Full scale is 1.0, 32768 and 2147483648.
 
     To integers: rounded half to even, saturated at full scale, NaN becomes 0. (The old node cut off, and +1.0 became the
@@ -170,7 +190,15 @@ class FormatConverterNode(Node):
         if isinstance(parts, str):
             return failed(self, parts, data)
         samples, rate = parts
-        return _converted(samples, self.target_format), rate
+        return _converted(in_native_order(samples), self.target_format), rate
+
+    def _native_work(self) -> tuple[str, dict[str, Any]] | None:
+        return "FormatConverter", {"target_format": self.target_format}
+
+    def _native_audio(self, item: Any) -> tuple[NDArray[Any], int] | None:
+        audio = super()._native_audio(item)
+        # Other types of samples would lose something on the way.
+        return audio if audio is not None and audio[0].dtype == item[0].dtype else None
 
 
 def _converted(samples: NDArray[Any], target: str) -> NDArray[Any]:

@@ -44,7 +44,7 @@ fn running(inputs: &[&str], opaque: bool) -> (CpythonRuntime, Box<dyn Node>) {
     crate::project::runtime().info(std::path::Path::new("/")).unwrap();
     let inputs = inputs.iter().map(|&name| name.to_owned()).collect();
     let live = LiveNodes::from([("it".to_owned(), LiveNode { object: object("Twice"), inputs, opaque })]);
-    let runtime = CpythonRuntime::with_live_nodes(CpythonConfig::default(), live);
+    let runtime = CpythonRuntime::with_live_nodes(CpythonConfig::default(), live.into());
     let node = runtime.create(&NodeManifest::new("it", "python:Object")).unwrap();
     (runtime, node)
 }
