@@ -66,7 +66,7 @@ def band_noise(rate, seconds, highest_hz):
     return (0.2 * np.fft.irfft(spectrum, frames)).astype(np.float32)[np.newaxis]
 
 
-@pytest.mark.parametrize(("rate", "target"), [pair for pair in RATES if pair != (22051, 16000)])
+@pytest.mark.parametrize(("rate", "target"), RATES)
 @pytest.mark.parametrize(("quality", "flat"), [("high", 0.85), ("medium", 0.8), ("low", 0.6)])
 @pytest.mark.parametrize("signal", ["tones", "chirp", "noise", "stereo"])
 def test_the_resamplers_agree_in_the_pass_band(rate, target, quality, flat, signal):
@@ -88,7 +88,7 @@ def test_the_resamplers_agree_in_the_pass_band(rate, target, quality, flat, sign
 
 @pytest.mark.parametrize(("rate", "target"), RATES)
 def test_lengths_are_equal(rate, target):
-    items = [(np.zeros((channels, frames), np.float32), rate) for frames in (0, 1, 2, 3, 99, 1000) for channels in (1, 2)]
+    items = [(np.zeros((channels, frames), np.float32), rate) for channels, frames in [(1, 0), (2, 1), (1, 2), (1, 99), (2, 1000)]]
     native, python = both(lambda: AudioResampleNode(target), items)
     assert [(samples.shape, rate) for samples, rate in native] == [(samples.shape, rate) for samples, rate in python]
     assert not any(samples.any() for samples, _ in native)

@@ -46,16 +46,18 @@ impl Resampler {
         let pending = Vec::with_capacity((engine.block_frames() + engine.leading_silence) * channels);
         let mut resampler =
             Self { engine, conversion, channels, pending, to_skip: 0, frames_in: 0, frames_out: 0 };
-        resampler.rewind();
+        resampler.rewind()?;
         Ok(resampler)
     }
 
-    /// To the start of a stream. The engine is as new already.
-    fn rewind(&mut self) {
+    /// To the start of a stream.
+    fn rewind(&mut self) -> Result<(), NodeError> {
+        self.engine.rewind().map_err(NodeError::internal)?;
         self.pending.clear();
         self.pending.resize(self.engine.leading_silence * self.channels, 0.0);
         self.to_skip = self.engine.delay_frames;
         (self.frames_in, self.frames_out) = (0, 0);
+        Ok(())
     }
 
     /// Does it convert such streams?
@@ -95,7 +97,7 @@ impl Resampler {
 
     /// A stream that is here as a whole, from its start to its end, without a copy of it.
     fn whole(&mut self, samples: &[f32]) -> Result<Vec<f32>, NodeError> {
-        self.rewind();
+        self.rewind()?;
         self.frames_in = (samples.len() / self.channels) as u64;
         let due = self.total_frames() as usize * self.channels;
         let block = self.engine.block_frames() * self.channels;
@@ -109,7 +111,6 @@ impl Resampler {
         let used = self.run_blocks(rest, &mut output)?;
         self.pending.extend_from_slice(&rest[used..]);
         self.run_until(due, &mut output)?;
-        self.engine.rubato.reset();
         Ok(output)
     }
 

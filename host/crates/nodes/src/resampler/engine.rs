@@ -8,8 +8,8 @@
 //!   48,000 Hz, where an FFT block would last seconds.
 
 use rubato::{
-    Async, Fft, FixedAsync, FixedSync, ResamplerConstructionError, SincInterpolationParameters,
-    SincInterpolationType, WindowFunction, calculate_cutoff,
+    Async, Fft, FixedAsync, FixedSync, ResampleResult, Resampler as _, ResamplerConstructionError,
+    SincInterpolationParameters, SincInterpolationType, WindowFunction, calculate_cutoff,
 };
 
 /// Where the anti-aliasing filter begins to fall, by its length in frames of the lower of both rates. Rejection
@@ -39,12 +39,21 @@ impl Bandwidth {
 const SMALLEST_FFT_GCD_HZ: u32 = 25;
 /// Input frames per call of the sinc resampler. Any value gives the same samples.
 const SINC_BLOCK_FRAMES: usize = 512;
-/// Output frames among which the sinc resampler's first one on the input's grid is looked for.
-const ALIGNMENT_SEARCH_FRAMES: usize = 4_096;
+/// By how much the sinc resampler's ratio may differ while it is aligned.
+const MOST_BENT: f64 = 1.01;
+
+/// How a sinc resampler gets an output frame onto the input's grid: it begins with a block of silence at a ratio that is
+/// bent by so much.
+#[derive(Clone, Copy, Debug)]
+struct Alignment {
+    ratio: f64,
+    bent_ratio: f64,
+}
 
 /// One of rubato's resamplers, and how to line its output up with its input.
 pub(super) struct Engine {
     pub(super) rubato: Box<dyn rubato::Resampler<f32>>,
+    alignment: Option<Alignment>,
     /// Frames of silence to feed before the stream.
     pub(super) leading_silence: usize,
     /// Output frames that come before the one that belongs to the stream's first frame.
@@ -67,6 +76,17 @@ impl Engine {
         }
     }
 
+    /// To the start of a stream.
+    pub(super) fn rewind(&mut self) -> Result<(), String> {
+        self.rubato.reset();
+        let Some(Alignment { ratio, bent_ratio }) = self.alignment else { return Ok(()) };
+        set_ratio(self.rubato.as_mut(), bent_ratio).map_err(|error| error.to_string())?;
+        let channels = self.rubato.nbr_channels();
+        let mut ignored = Vec::new();
+        self.convert(&vec![0.0; self.block_frames() * channels], channels, &mut ignored)?;
+        set_ratio(self.rubato.as_mut(), ratio).map_err(|error| error.to_string())
+    }
+
     /// How many frames the next call takes.
     pub(super) fn block_frames(&self) -> usize {
         self.rubato.input_frames_next()
@@ -81,7 +101,7 @@ impl Engine {
         let window = WindowFunction::BlackmanHarris2;
         let fft = Fft::new_custom(input, output, block, 1, channels, window, FixedSync::Both)?;
         let delay_frames = fft.fft_size_out() / 2;
-        Ok(Self { rubato: Box::new(fft), leading_silence: 0, delay_frames })
+        Ok(Self { rubato: Box::new(fft), alignment: None, leading_silence: 0, delay_frames })
     }
 
     fn sinc(
@@ -101,24 +121,62 @@ impl Engine {
             .f_cutoff(calculate_cutoff(bandwidth.filter_frames(), window))
             .oversampling_factor(oversampling)
             .interpolation(SincInterpolationType::Cubic);
-        let sinc = Async::new_sinc(ratio, 1.0, &params, SINC_BLOCK_FRAMES, channels, FixedAsync::Input)?;
-        let first = taps as f64 / 2.0 - 1.0 / oversampling as f64;
-        let (leading_silence, delay_frames) = align(1.0 / ratio, first);
-        Ok(Self { rubato: Box::new(sinc), leading_silence, delay_frames })
+        let mut sinc =
+            Async::new_sinc(ratio, MOST_BENT, &params, SINC_BLOCK_FRAMES, channels, FixedAsync::Input)?;
+        // Output frame k lies at (k + 1) · step - lead in input frames.
+        let (step, lead) = (1.0 / ratio, taps as f64 / 2.0 - 1.0 / oversampling as f64);
+        let frames = sinc.output_frames_next();
+        let start = frames as f64 * step - lead;
+        let mut aligned = None;
+        for Aligned { shift, leading_silence, delay_frames } in alignments(step, start) {
+            let bent_ratio = 1.0 / (step + shift / frames as f64);
+            // The bent block must have as many frames as the alignment was computed for.
+            if set_ratio(&mut sinc, bent_ratio).is_ok() && sinc.output_frames_next() == frames {
+                aligned = Some((bent_ratio, leading_silence, delay_frames));
+                break;
+            }
+        }
+        // There always is one (a test looks at many ratios); without any, the grid is missed by less than a frame.
+        let nearest = alignments(step, start).next().unwrap_or_default();
+        let (bent_ratio, leading_silence, delay_frames) =
+            aligned.unwrap_or((ratio, nearest.leading_silence, nearest.delay_frames));
+        let alignment = Some(Alignment { ratio, bent_ratio });
+        Ok(Self { rubato: Box::new(sinc), alignment, leading_silence, delay_frames })
     }
 }
 
-/// The sinc resampler's output frame k lies at (k + 1) · step - lead in input frames. This finds the k that lies
-/// closest to a whole input frame, and that frame: so much silence puts the stream's first frame there.
-fn align(step: f64, lead: f64) -> (usize, usize) {
-    let distance = |k: usize| {
-        let position = (k + 1) as f64 * step - lead;
-        (position - position.round()).abs()
-    };
-    let first = (lead / step).ceil() as usize;
-    let best = (first..first + ALIGNMENT_SEARCH_FRAMES).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
-    let frame = best.unwrap_or(first);
-    ((((frame + 1) as f64 * step - lead).round()) as usize, frame)
+fn set_ratio(rubato: &mut dyn rubato::Resampler<f32>, ratio: f64) -> ResampleResult<()> {
+    rubato.as_adjustable().map_or(Ok(()), |adjustable| adjustable.set_resample_ratio(ratio, false))
+}
+
+/// One way of getting an output frame onto the input's grid.
+#[derive(Clone, Copy, Debug, Default)]
+struct Aligned {
+    /// By how many input frames the first block has to be longer.
+    shift: f64,
+    leading_silence: usize,
+    delay_frames: usize,
+}
+
+/// The ways to put one of the first output frames behind a block of silence, whose last one lies at `start`, on a whole
+/// input frame; those that shift least come first. So much more silence puts the stream's first frame there.
+fn alignments(step: f64, start: f64) -> impl Iterator<Item = Aligned> {
+    let block = SINC_BLOCK_FRAMES as f64;
+    // From the first frame that lies behind the block on, over a few input frames.
+    let first = ((block + 1.0 - start) / step).ceil().max(1.0) as usize - 1;
+    let candidates = (1.0 / step).ceil() as usize * 4 + 4;
+    let mut ways: Vec<Aligned> = (first..first + candidates)
+        .flat_map(|delay_frames| {
+            let position = start + (delay_frames + 1) as f64 * step;
+            [position.floor(), position.ceil()].map(|frame| Aligned {
+                shift: frame - position,
+                leading_silence: (frame - block).max(0.0) as usize,
+                delay_frames,
+            })
+        })
+        .collect();
+    ways.sort_by(|a, b| a.shift.abs().total_cmp(&b.shift.abs()));
+    ways.into_iter()
 }
 
 /// The smallest multiple of 4 without prime factors above 5 that makes a block of at least `frames` frames of the
@@ -162,17 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn alignment_finds_a_frame_on_the_grid() {
-        for (input, output, lead) in
-            [(22_051.0, 48_000.0, 160.0), (48_000.0, 22_051.0, 350.9), (3.0, 2.0, 7.3)]
-        {
-            let step: f64 = input / output;
-            let (silence, frame) = align(step, lead);
-            let miss = (frame + 1) as f64 * step - lead - silence as f64;
-            let best_of_all =
-                (0..6_000).map(|k| (k + 1) as f64 * step - lead).filter(|position| *position >= 0.0);
-            let best = best_of_all.map(|position| (position - position.round()).abs()).fold(1.0, f64::min);
-            assert!(miss.abs() <= best + 1e-3, "{input} -> {output}: {miss} of {best}");
+    fn every_sinc_resampler_can_be_aligned_by_bending_its_first_block() {
+        let rates = [2_003, 8_003, 16_001, 22_051, 44_101, 47_999, 96_001, 767_999];
+        for input in rates {
+            for output in rates.map(|rate| rate + 2) {
+                let engine = Engine::new(input, output, 1, Bandwidth::Low).unwrap();
+                let Some(Alignment { ratio, bent_ratio }) = engine.alignment else { continue };
+                assert_ne!(ratio, bent_ratio, "{input} -> {output}");
+                assert!((bent_ratio / ratio - 1.0).abs() < MOST_BENT - 1.0, "{input} -> {output}");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Conversion {
 
 static IDLE: Mutex<Vec<(Conversion, Engine)>> = Mutex::new(Vec::new());
 
-/// An engine as good as new, when one is idle.
+/// An engine that is to be rewound first, when one is idle.
 pub(super) fn take(conversion: Conversion) -> Option<Engine> {
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     let position = idle.iter().rposition(|(known, _)| *known == conversion)?;
@@ -29,11 +29,10 @@ pub(super) fn take(conversion: Conversion) -> Option<Engine> {
 }
 
 /// Keeps `engine` for later.
-pub(super) fn give_back(conversion: Conversion, mut engine: Engine) {
+pub(super) fn give_back(conversion: Conversion, engine: Engine) {
     if conversion.channels > MOST_CHANNELS {
         return;
     }
-    engine.rubato.reset();
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     if idle.len() == MOST {
         idle.remove(0);
