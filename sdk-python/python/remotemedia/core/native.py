@@ -142,7 +142,7 @@ class NativeSession(Session):
             _manifest(graph, entries), live, {graph.ids[index] for index in takes_objects}, counters is not None
         )
         #: Nothing calls into Python, so a whole run is one call of the engine.
-        self.is_native = not live
+        self.is_native: bool = not live
 
     def _takes_objects(self) -> set[int]:
         """The nodes that take any Python object as it is: Python's own, and those that only hand on to such nodes."""
