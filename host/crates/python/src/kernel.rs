@@ -227,8 +227,10 @@ fn bare(item: &Bound<'_, PyAny>) -> Option<AudioBuffer> {
             };
             // As (frames, channels) the elements are interleaved.
             let frames_first = samples.getattr("T").ok()?;
-            let tensor = array::array_to_tensor(array::as_array(&frames_first)?).ok()??;
-            AudioBuffer::from_bytes(spec, tensor.data()).ok()
+            match python_to_payload(&frames_first).ok()? {
+                Payload::Tensor(tensor) => AudioBuffer::from_bytes(spec, tensor.data()).ok(),
+                _ => None,
+            }
         }
         _ => None,
     }
