@@ -7,7 +7,7 @@ use std::sync::Arc;
 use remotemedia_core::{RuntimeKind, SandboxPolicy};
 use remotemedia_engine::Settings;
 use remotemedia_engine::selector::PythonRuntime;
-use remotemedia_wasm::WasmConfig;
+use remotemedia_wasm::{CompilerProgram, WasmConfig};
 
 use crate::package::Credentials;
 use crate::policy::{PolicyError, load_policy};
@@ -20,9 +20,11 @@ pub struct Config {
     /// `REMOTEMEDIA_CACHE_DIR`: where compiled components are kept. By default `remotemedia` in the user's cache
     /// folder.
     pub cache_dir: Option<PathBuf>,
-    /// `REMOTEMEDIA_COMPILER`: the `remotemedia` that compiles components in a process of its own. By default this
-    /// program, if it is one, or the one beside it.
+    /// `REMOTEMEDIA_COMPILER`: the `remotemedia` that compiles components in a process of its own. By default
+    /// `own_compiler`, else this program, if it is one, or the one beside it.
     pub compiler: Option<PathBuf>,
+    /// How another program that holds this host is started to compile. Not from the environment: the program says it.
+    pub own_compiler: Option<CompilerProgram>,
     /// `REMOTEMEDIA_VENV`: the virtual environment for Python nodes; it must fit.
     pub venv: Option<PathBuf>,
     /// `REMOTEMEDIA_PYTHON_RUNNER`: the component that runs sandboxed Python classes. By default `python-runner.wasm`
@@ -109,6 +111,7 @@ impl Config {
             selector,
             cache_dir: path("REMOTEMEDIA_CACHE_DIR").or_else(user_cache),
             compiler: path("REMOTEMEDIA_COMPILER"),
+            own_compiler: None,
             venv: path("REMOTEMEDIA_VENV"),
             python_runner: path("REMOTEMEDIA_PYTHON_RUNNER").into_iter().collect(),
             python_packages: set("REMOTEMEDIA_PYTHON_PACKAGES")

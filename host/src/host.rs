@@ -12,7 +12,8 @@ use remotemedia_engine::{Pipeline, PipelineOptions, Plan, Runtimes};
 use remotemedia_nodes::NativeRuntime;
 use remotemedia_python::{CpythonConfig, CpythonRuntime, InterpreterInfo, KernelRuntime, LiveNodes};
 use remotemedia_wasm::{
-    CpythonWasmConfig, CpythonWasmRuntime, Inspection, SandboxCounts, WasmConfig, WasmRuntime,
+    CompilerProgram, CpythonWasmConfig, CpythonWasmRuntime, Inspection, SandboxCounts, WasmConfig,
+    WasmRuntime,
 };
 use serde_json::Value;
 
@@ -62,7 +63,12 @@ impl Host {
             policy: Arc::clone(&config.policy),
             env: config.granted_env.clone(),
             cache_dir: config.cache_dir.clone(),
-            compiler: config.compiler.clone().or_else(nearby_compiler),
+            compiler: config
+                .compiler
+                .clone()
+                .map(Into::into)
+                .or_else(|| config.own_compiler.clone())
+                .or_else(|| nearby_compiler().map(Into::into)),
             watch: config.watch_components,
         }));
         let python = Arc::new(CpythonRuntime::new(python));
@@ -112,7 +118,7 @@ impl Host {
 
     /// The program that compiles components, in a process of its own.
     #[must_use]
-    pub fn compiler(&self) -> Option<&Path> {
+    pub fn compiler(&self) -> Option<&CompilerProgram> {
         self.wasm.compiler()
     }
 

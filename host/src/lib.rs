@@ -4,6 +4,7 @@
 //! Nothing expensive happens here: the interpreter and the wasm engine start when a node first needs them.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
 pub mod conform;
 mod host;
@@ -26,6 +27,6 @@ pub use remotemedia_core as core;
 pub use remotemedia_engine as engine;
 pub use remotemedia_python::{InterpreterInfo, LiveNode, LiveNodes, marshal};
 pub use remotemedia_wasm::{
-    BinaryKind, ChildFailure, ChildLimits, ComponentFacts, Import, Inspection, Offer, SandboxCounts,
-    WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,
+    BinaryKind, ChildFailure, ChildLimits, CompilerProgram, ComponentFacts, Import, Inspection, Offer,
+    SandboxCounts, WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,
 };

@@ -1,11 +1,10 @@
-//! The binary `remotemedia`: parses the command line and hands over. What the verbs do is in `cli`.
+//! The binary `remotemedia`: hands its command line over. What the verbs do is in the library's `cli`.
 #![forbid(unsafe_code)]
 
-mod cli;
-
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    remotemedia_host::give_back_freed_memory();
-    cli::main()
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(remotemedia_host::cli::run(&arguments, None))
 }

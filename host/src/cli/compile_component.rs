@@ -1,6 +1,6 @@
 //! `compile-component`: the inside of the process that compiles. The other verbs start it; people do not.
 
-use remotemedia_host::{ChildFailure, ChildLimits, compile_in_this_child};
+use crate::{ChildFailure, ChildLimits, compile_in_this_child};
 
 use super::args::CompileArgs;
 use super::failure::Failure;

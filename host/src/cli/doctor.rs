@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use remotemedia_host::Host;
-use remotemedia_host::report::{Align, Table};
-use remotemedia_host::{InterpreterInfo, WASMTIME_VERSION};
+use crate::Host;
+use crate::report::{Align, Table};
+use crate::{InterpreterInfo, WASMTIME_VERSION};
 use serde_json::json;
 
 use super::console;
@@ -82,7 +82,7 @@ fn wasmtime() -> Check {
 }
 
 fn compiler(host: &Host) -> Check {
-    match host.compiler() {
+    match host.compiler().map(|compiler| &compiler.program) {
         Some(program) => Check {
             name: "compiler",
             ok: Some(program.is_file()),
@@ -101,6 +101,10 @@ fn compiler(host: &Host) -> Check {
 
 fn python(host: &Host) -> Check {
     match host.python_info() {
+        Ok(info) if !info.embedded => {
+            let found = format!("{} ({}), which runs this program", info.version, info.executable);
+            Check { name: "Python", ok: Some(true), found, mend: None }
+        }
         Ok(info) => {
             let venv = info.venv.as_ref().map_or_else(
                 || "no virtual environment".to_owned(),

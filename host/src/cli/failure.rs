@@ -1,15 +1,16 @@
 //! How a verb fails: an exit code, a message for people, an object for programs.
 
 use std::io::ErrorKind::BrokenPipe;
-use std::process::ExitCode;
 
+use crate::media::MediaError;
+use crate::{LoadError, LockFailure, PolicyError};
 use remotemedia_core::{ErrorKind, ManifestErrors, NodeError};
-use remotemedia_host::media::MediaError;
-use remotemedia_host::{LoadError, LockFailure, PolicyError};
 use serde_json::{Value, json};
 
 use super::console;
 
+/// Everything went well.
+pub const EXIT_OK: u8 = 0;
 /// The pipeline failed.
 pub const EXIT_FAILED: u8 = 1;
 /// Wrong usage, manifest or input.
@@ -111,8 +112,8 @@ impl Failure {
         self
     }
 
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.code)
+    pub fn exit_code(&self) -> u8 {
+        self.code
     }
 
     /// Writes the failure to standard error.

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use remotemedia_host::Host;
-use remotemedia_host::media::OutputFile;
-use remotemedia_host::report::{GraphView, to_dot, to_mermaid, to_svg};
+use crate::Host;
+use crate::media::OutputFile;
+use crate::report::{GraphView, to_dot, to_mermaid, to_svg};
 use serde_json::json;
 
 use super::console;

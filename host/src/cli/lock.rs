@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use remotemedia_host::Host;
-use remotemedia_host::report::{Align, Table};
+use crate::Host;
+use crate::report::{Align, Table};
 use serde_json::json;
 
 use super::console;

@@ -15,27 +15,31 @@ mod run;
 mod schema;
 mod validate;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 use std::sync::Arc;
 
+use crate::{CompilerProgram, Config, Host, give_back_freed_memory};
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
-use remotemedia_host::{Config, Host};
 
 use args::{Command, CommandLine};
-use failure::{EXIT_USAGE, Failure};
+use failure::{EXIT_OK, EXIT_USAGE, Failure};
 use node::NodeCommand;
 
-/// Parses, runs the verb, and reports a failure in the form that was asked for.
-pub fn main() -> ExitCode {
+/// Parses `arguments`, which begin with the program's name, runs the verb, and reports a failure in the form that was
+/// asked for. Returns the exit code. `own_compiler` is how this program is started to compile, when it is not
+/// `remotemedia` itself. To be called once per process, which is all the verb's: it writes to the standard streams, and
+/// `run` watches for signals.
+pub fn run(arguments: &[OsString], own_compiler: Option<CompilerProgram>) -> u8 {
+    give_back_freed_memory();
     // Known before parsing, because a wrong command line must be reported in the form it asked for.
-    let wants_json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
-    let command_line = match CommandLine::try_parse() {
+    let wants_json = arguments.iter().skip(1).take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
         Err(error) => return usage_error(&error, wants_json),
     };
-    match dispatch(command_line) {
-        Ok(()) => ExitCode::SUCCESS,
+    match dispatch(command_line, own_compiler) {
+        Ok(()) => EXIT_OK,
         Err(failure) => {
             failure.report(wants_json);
             failure.exit_code()
@@ -43,11 +47,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn usage_error(error: &clap::Error, wants_json: bool) -> ExitCode {
+fn usage_error(error: &clap::Error, wants_json: bool) -> u8 {
     let is_help = matches!(error.kind(), ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion);
     if is_help {
         console::print(&error.render().ansi().to_string(), &error.render().to_string());
-        return ExitCode::SUCCESS;
+        return EXIT_OK;
     }
     if wants_json {
         let message = error.render().to_string();
@@ -56,10 +60,10 @@ fn usage_error(error: &clap::Error, wants_json: bool) -> ExitCode {
     } else {
         eprint!("{}", console::for_stderr(&error.render().ansi().to_string(), &error.render().to_string()));
     }
-    ExitCode::from(EXIT_USAGE)
+    EXIT_USAGE
 }
 
-fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
+fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) -> Result<(), Failure> {
     let json = command_line.json;
     match &command_line.command {
         Command::Completions { shell } => return args::completions(*shell),
@@ -68,6 +72,7 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
         _ => {}
     }
     let mut config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
+    config.own_compiler = own_compiler;
     config.read_policy(command_line.policy.as_deref())?;
     if command_line.locked {
         Arc::make_mut(&mut config.policy).trust.require_lock = true;

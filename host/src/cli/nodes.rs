@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use crate::Host;
+use crate::report::{Align, Table};
 use remotemedia_core::manifest::nearest_name;
 use remotemedia_core::{NodeDescriptor, NodeError, NodeManifest, RuntimeKind};
-use remotemedia_host::Host;
-use remotemedia_host::report::{Align, Table};
 use serde_json::{Value, json};
 
 use super::args::NodesCommand;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use remotemedia_host::{Host, load_policy, policy_to_toml};
+use crate::{Host, load_policy, policy_to_toml};
 use serde_json::json;
 
 use super::args::PolicyCommand;

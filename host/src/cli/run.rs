@@ -10,9 +10,9 @@ mod speech;
 
 use std::time::Instant;
 
+use crate::Host;
+use crate::report::Waveform;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
-use remotemedia_host::Host;
-use remotemedia_host::report::Waveform;
 use serde_json::{Value, json};
 
 use super::args::{RunArgs, RunOptions};

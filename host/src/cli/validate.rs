@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use remotemedia_host::Host;
+use crate::Host;
 use serde_json::json;
 
 use super::console;

@@ -46,7 +46,7 @@ mod version;
 mod watch;
 mod wit_version;
 
-pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, compile_in_this_child};
+pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, CompilerProgram, compile_in_this_child};
 pub use counters::SandboxCounts;
 pub use cpython_wasm::{CpythonWasmConfig, CpythonWasmRuntime};
 pub use freed_memory::give_back_freed_memory;

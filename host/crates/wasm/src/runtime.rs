@@ -14,7 +14,7 @@ use remotemedia_core::{
 
 use crate::bindings::WORLD;
 use crate::cache::CompileCache;
-use crate::compile::Compiler;
+use crate::compile::{Compiler, CompilerProgram};
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
 use crate::files::Disk;
@@ -42,7 +42,7 @@ pub struct WasmConfig {
     pub watch: bool,
     /// The program that compiles components, in a process of its own: a `remotemedia` of this version. Without one,
     /// components are compiled only where the policy lets this process do it.
-    pub compiler: Option<PathBuf>,
+    pub compiler: Option<CompilerProgram>,
 }
 
 /// What is known about a component file without running more of it than its `describe`.
@@ -73,7 +73,7 @@ pub struct WasmRuntime {
     env: BTreeMap<String, String>,
     tenants: Tenants,
     cache_dir: Option<PathBuf>,
-    compiler: Option<PathBuf>,
+    compiler: Option<CompilerProgram>,
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
     watcher: Option<Watcher>,
@@ -113,8 +113,8 @@ impl WasmRuntime {
 
     /// The program that compiles components.
     #[must_use]
-    pub fn compiler(&self) -> Option<&Path> {
-        self.compiler.as_deref()
+    pub fn compiler(&self) -> Option<&CompilerProgram> {
+        self.compiler.as_ref()
     }
 
     /// What guests may use and reach.

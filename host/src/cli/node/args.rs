@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::kit;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
-use remotemedia_host::kit;
 
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {

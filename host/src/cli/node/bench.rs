@@ -1,7 +1,7 @@
 //! `node bench`: what a block costs, as a table.
 
-use remotemedia_host::Host;
-use remotemedia_host::kit::{self, BenchOptions, BenchReport};
+use crate::Host;
+use crate::kit::{self, BenchOptions, BenchReport};
 use serde_json::{Value, json};
 
 use super::args::BenchArgs;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use remotemedia_host::Host;
-use remotemedia_host::kit::{self, Project};
+use crate::Host;
+use crate::kit::{self, Project};
 use serde_json::json;
 
 use super::inspect::size;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use crate::Host;
+use crate::conform::{CHECKS, Declared, Options, Verdict, conform};
+use crate::kit::Project;
 use clap::{Args, ValueHint};
 use remotemedia_core::{NodeManifest, RuntimeKind};
-use remotemedia_host::Host;
-use remotemedia_host::conform::{CHECKS, Declared, Options, Verdict, conform};
-use remotemedia_host::kit::Project;
 use serde_json::{Map, Value};
 
 use super::component;

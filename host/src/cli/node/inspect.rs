@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::report::{Align, Table};
+use crate::{BinaryKind, Host, Inspection, Offer};
 use remotemedia_core::{NodeDescriptor, NodeError, RuntimeKind};
-use remotemedia_host::report::{Align, Table};
-use remotemedia_host::{BinaryKind, Host, Inspection, Offer};
 use serde_json::{Value, json};
 
 use super::args::InspectArgs;

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use remotemedia_host::trust::{PrivateKey, PublicKey};
+use crate::trust::{PrivateKey, PublicKey};
 use serde_json::json;
 
 use super::args::KeygenArgs;

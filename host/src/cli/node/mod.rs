@@ -1,4 +1,4 @@
-//! `node`: the author's kit, one file per verb. What the verbs do is in `remotemedia_host::kit`; here it is printed.
+//! `node`: the author's kit, one file per verb. What the verbs do is in `crate::kit`; here it is printed.
 
 mod args;
 mod bench;
@@ -19,10 +19,10 @@ mod verify;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use remotemedia_host::Host;
-use remotemedia_host::kit::{KitError, Project};
-use remotemedia_host::package::PackageError;
-use remotemedia_host::trust::{KeyFailure, SignFailure};
+use crate::Host;
+use crate::kit::{KitError, Project};
+use crate::package::PackageError;
+use crate::trust::{KeyFailure, SignFailure};
 
 use super::failure::Failure;
 

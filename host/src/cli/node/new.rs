@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use remotemedia_host::kit;
+use crate::kit;
 use serde_json::json;
 
 use super::args::NewArgs;

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use remotemedia_host::Host;
-use remotemedia_host::kit::Project;
-use remotemedia_host::package::{MOST_TEXT_BYTES, Package};
+use crate::Host;
+use crate::kit::Project;
+use crate::package::{MOST_TEXT_BYTES, Package};
 use serde_json::json;
 
 use super::args::PackArgs;

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use remotemedia_host::Host;
-use remotemedia_host::package::Package;
+use crate::Host;
+use crate::package::Package;
 use serde_json::json;
 
 use super::args::PullArgs;

@@ -1,7 +1,7 @@
 //! `node push`: a packed node to a registry.
 
-use remotemedia_host::Host;
-use remotemedia_host::package::{Credentials, Package, Registry};
+use crate::Host;
+use crate::package::{Credentials, Package, Registry};
 use serde_json::json;
 
 use super::args::{PushArgs, RegistryArgs};

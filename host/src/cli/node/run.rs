@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::Host;
+use crate::kit;
 use remotemedia_core::PortSpec;
-use remotemedia_host::Host;
-use remotemedia_host::kit;
 
 use super::args::NodeRunArgs;
 use super::component;

@@ -1,6 +1,6 @@
 //! `node sign`: puts a signature into a component, or beside it.
 
-use remotemedia_host::trust::{PrivateKey, PublicKey, sign_file};
+use crate::trust::{PrivateKey, PublicKey, sign_file};
 use serde_json::json;
 
 use super::args::SignArgs;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use remotemedia_host::trust::{PublicKey, SignFailure, SignedBy, signatures_of};
+use crate::trust::{PublicKey, SignFailure, SignedBy, signatures_of};
 use serde_json::{Value, json};
 
 /// What is known of a component's signatures, beside the keys that we trust.

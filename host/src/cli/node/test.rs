@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use remotemedia_host::Host;
-use remotemedia_host::kit::{self, Blessed, CaseReport, Project};
-use remotemedia_host::report::{Align, Table};
+use crate::Host;
+use crate::kit::{self, Blessed, CaseReport, Project};
+use crate::report::{Align, Table};
 use serde_json::{Value, json};
 
 use super::args::TestArgs;

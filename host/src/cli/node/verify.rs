@@ -1,7 +1,7 @@
 //! `node verify`: who signed a component.
 
-use remotemedia_host::Host;
-use remotemedia_host::trust::{KeyFailure, PublicKey, verify_file};
+use crate::Host;
+use crate::trust::{KeyFailure, PublicKey, verify_file};
 use serde_json::json;
 
 use super::args::VerifyArgs;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use crate::media::{AudioInput, FileKind, JsonLines};
 use remotemedia_core::{AudioBuffer, Packet, Payload, PayloadKind, Port};
 use remotemedia_engine::Plan;
-use remotemedia_host::media::{AudioInput, FileKind, JsonLines};
 use serde_json::Value;
 
 use super::interrupt;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::media::remove_unfinished_files;
 use remotemedia_engine::Canceller;
-use remotemedia_host::media::remove_unfinished_files;
 
 use crate::cli::failure::{EXIT_INTERRUPTED, Failure};
 

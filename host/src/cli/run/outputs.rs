@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Host;
+use crate::media::{AudioWriter, FileKind, JsonLinesWriter, MediaError, OutputFile};
 use remotemedia_core::{NodeDescriptor, Payload, PayloadKind, Port};
 use remotemedia_engine::{Output, Plan};
-use remotemedia_host::Host;
-use remotemedia_host::media::{AudioWriter, FileKind, JsonLinesWriter, MediaError, OutputFile};
 
 use super::inputs::named;
 use super::sets::suggestion;

@@ -1,8 +1,8 @@
 //! What came out: values, in full where they are wanted later, and audio by its caps and length.
 
+use crate::Host;
 use remotemedia_core::{AudioSpec, Payload, Port};
 use remotemedia_engine::{Output, Plan};
-use remotemedia_host::Host;
 use serde_json::{Map, Value, json};
 
 use super::outputs::Outlets;

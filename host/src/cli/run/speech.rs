@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use remotemedia_engine::{Metrics, Plan};
-use remotemedia_host::report::{
+use crate::report::{
     Align, GraphView, RunReport, Score, Segment, Table, Waveform, microseconds, score, to_html,
 };
+use remotemedia_engine::{Metrics, Plan};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use remotemedia_core::policy::CompileLimits;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::CHILD_VERB;
 use super::failure::{CompileFailure, shown};
+use super::{CHILD_VERB, CompilerProgram};
 
 /// More threads compile hardly faster, and each takes address space.
 const MOST_THREADS: usize = 4;
@@ -29,12 +29,13 @@ const POLL: Duration = Duration::from_millis(1);
 
 /// The machine code that `program` makes of `component`.
 pub(super) fn compile(
-    program: &Path,
+    compiler: &CompilerProgram,
     component: &[u8],
     limits: &CompileLimits,
 ) -> Result<Vec<u8>, CompileFailure> {
+    let program = &*compiler.program;
     let unusable = |error: &io::Error| CompileFailure::unusable(program, &error.to_string());
-    let mut running = Running::start(program, component.len(), limits).map_err(|error| unusable(&error))?;
+    let mut running = Running::start(compiler, component.len(), limits).map_err(|error| unusable(&error))?;
     let ended = running.converse(component, limits);
     let Conversation { code, errors, status } = ended.map_err(|interruption| match interruption {
         Interruption::Time => CompileFailure::TooLong { limit_ms: limits.timeout_ms },
@@ -96,10 +97,11 @@ impl From<io::Error> for Interruption {
 }
 
 impl Running {
-    fn start(program: &Path, component_bytes: usize, limits: &CompileLimits) -> io::Result<Self> {
+    fn start(compiler: &CompilerProgram, component_bytes: usize, limits: &CompileLimits) -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
         let cpu_seconds = limits.cpu_ms.div_ceil(1_000);
-        let child = Command::new(program)
+        let child = Command::new(&compiler.program)
+            .args(&compiler.arguments)
             .arg(CHILD_VERB)
             .args(["--component-bytes", &component_bytes.to_string()])
             .args(["--memory-mb", &limits.memory_mb.to_string()])
@@ -226,7 +228,7 @@ mod tests {
     fn run(body: &str, timeout_ms: u64) -> Result<Vec<u8>, CompileFailure> {
         let dir = tempfile::tempdir().unwrap();
         let limits = CompileLimits { timeout_ms, ..CompileLimits::default() };
-        compile(&script(&dir, body), b"component", &limits)
+        compile(&script(&dir, body).into(), b"component", &limits)
     }
 
     /// The process whose number is in that file ends.
@@ -260,13 +262,23 @@ mod tests {
     }
 
     #[test]
+    fn an_interpreter_is_told_what_to_be_before_the_verb() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = script(&dir, "cat > /dev/null; echo \"$*\"");
+        let arguments = ["-I", "my compiler.py"].map(Into::into).into();
+        let code = compile(&CompilerProgram { program, arguments }, b"c", &CompileLimits::default()).unwrap();
+        let text = String::from_utf8(code).unwrap();
+        assert!(text.starts_with("-I my compiler.py compile-component --component-bytes 1 "), "{text}");
+    }
+
+    #[test]
     fn a_compiler_that_never_ends_is_ended_with_all_that_it_started() {
         let dir = tempfile::tempdir().unwrap();
         let pid = dir.path().join("pid");
         for body in ["sleep 600 & echo $! > PID; wait", "exec >&-; sleep 600 & echo $! > PID; wait"] {
             let limits = CompileLimits { timeout_ms: 1_000, ..CompileLimits::default() };
             let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
-            let failure = compile(&program, b"component", &limits).unwrap_err();
+            let failure = compile(&program.into(), b"component", &limits).unwrap_err();
             assert_eq!(failure, CompileFailure::TooLong { limit_ms: 1_000 });
             is_gone(&pid);
         }
@@ -281,7 +293,7 @@ mod tests {
         let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
         let began = Instant::now();
         let component = vec![0; 1 << 20];
-        let failure = compile(&program, &component, &CompileLimits::default()).unwrap_err();
+        let failure = compile(&program.into(), &component, &CompileLimits::default()).unwrap_err();
         assert_eq!(failure, CompileFailure::NotSound { reason: "refused".into() });
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
         is_gone(&pid);
@@ -305,7 +317,7 @@ mod tests {
         assert!(matches!(panic, Err(CompileFailure::Crash { .. })), "{panic:?}");
         let other = run("echo 'no such verb' >&2; exit 1", ENOUGH_MS);
         assert!(matches!(other, Err(CompileFailure::UnusableCompiler { .. })), "{other:?}");
-        let absent = compile(Path::new("/nowhere/remotemedia"), b"", &CompileLimits::default());
+        let absent = compile(&PathBuf::from("/nowhere/remotemedia").into(), b"", &CompileLimits::default());
         assert!(matches!(absent, Err(CompileFailure::UnusableCompiler { .. })), "{absent:?}");
     }
 

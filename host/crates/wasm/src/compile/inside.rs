@@ -89,7 +89,8 @@ fn close_inherited_files() -> io::Result<()> {
     let still_open = |descriptor: &i32| std::fs::metadata(format!("/dev/fd/{descriptor}")).is_ok();
     for descriptor in open.into_iter().filter(still_open) {
         // SAFETY: this runs first of all in a process that exists for nothing else: no part of it owns a descriptor
-        // above the standard ones yet, so nobody uses it afterwards. A test sees a leaked one go.
+        // above the standard ones yet (a Python that was started to get here has closed the file it runs), so nobody
+        // uses it afterwards. A test sees a leaked one go.
         #[expect(unsafe_code, reason = "only an unsafe call closes a descriptor that nothing owns")]
         unsafe {
             rustix::io::close(descriptor);

@@ -8,6 +8,7 @@ mod functions;
 mod inside;
 mod slots;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use remotemedia_core::policy::CompileLimits;
@@ -25,15 +26,30 @@ pub const CHILD_VERB: &str = "compile-component";
 /// How many processes compile at once: each may take what `compile.memory_mb` allows.
 const MOST_AT_ONCE: usize = 2;
 
+/// The program that compiles components, in a process of its own: a `remotemedia` of this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompilerProgram {
+    /// Its file.
+    pub program: PathBuf,
+    /// What it is told before the verb: what makes an interpreter a `remotemedia`.
+    pub arguments: Vec<OsString>,
+}
+
+impl From<PathBuf> for CompilerProgram {
+    fn from(program: PathBuf) -> Self {
+        Self { program, arguments: Vec::new() }
+    }
+}
+
 /// Compiles components, within limits.
 pub(crate) struct Compiler {
-    program: Option<PathBuf>,
+    program: Option<CompilerProgram>,
     slots: Slots,
 }
 
 impl Compiler {
     /// A compiler that runs `program`.
-    pub fn new(program: Option<PathBuf>) -> Self {
+    pub fn new(program: Option<CompilerProgram>) -> Self {
         Self { program, slots: Slots::new(MOST_AT_ONCE) }
     }
 
@@ -53,13 +69,14 @@ impl Compiler {
             let component = code.component(engine).map_err(unsound)?;
             return Ok((code, component));
         }
-        let program = self.program.as_deref().ok_or(CompileFailure::NoCompiler)?;
+        let program = self.program.as_ref().ok_or(CompileFailure::NoCompiler)?;
         let slot = self.slots.take();
         let code = MachineCode::by_this_host(child::compile(program, bytes, limits)?);
         drop(slot);
         // What another version or other settings made is found out now, and never kept.
         let component = code.component(engine).map_err(|error| {
-            let other = || CompileFailure::unusable(program, &format!("it makes other code: {error:#}"));
+            let other =
+                || CompileFailure::unusable(&program.program, &format!("it makes other code: {error:#}"));
             CompileFailure::too_large(&error).unwrap_or_else(other)
         })?;
         Ok((code, component))
