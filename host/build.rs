@@ -6,23 +6,27 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is embedded: a folder or file, relative to this package, and the name it gets.
-const EMBEDDED: [(&str, &str); 14] = [
+/// What is embedded: a folder or file, relative to this package, and the name it gets. `embedded` holds links to other
+/// folders of the repository, because a source package of this crate holds nothing from outside it; nor does it hold a
+/// folder with a `Cargo.toml`, so that one is called `Cargo.toml.in` here.
+const EMBEDDED: [(&str, &str); 16] = [
     ("src/kit/templates", "templates"),
     // A new node begins as the guest `gain`.
-    ("../guest-nodes/rust/gain/src/lib.rs", "templates/rust/src/lib.rs"),
-    ("../guest-nodes/python/gain/gain.py", "templates/python/src/node.py"),
-    ("../guest-nodes/js/gain/gain.js", "templates/js/src/node.js"),
-    ("../guest-nodes/c/gain/gain.c", "templates/c/src/node.c"),
-    ("../guest-nodes/rust/sdk", "sdk/rust"),
-    ("../guest-nodes/python/sdk", "sdk/python"),
-    ("../wit/v0.1.0", "sdk/python/wit"),
-    ("../guest-nodes/js/sdk", "sdk/js"),
-    ("../wit/v0.1.0", "sdk/js/wit"),
-    ("../guest-nodes/c/sdk", "sdk/c"),
-    ("../wit/v0.1.0", "sdk/c/wit"),
-    ("../guest-nodes/rust/Cargo.lock", "rust/Cargo.lock"),
-    ("../LICENSE", "LICENSE"),
+    ("embedded/gain/gain.rs", "templates/rust/src/lib.rs"),
+    ("embedded/gain/gain.py", "templates/python/src/node.py"),
+    ("embedded/gain/gain.js", "templates/js/src/node.js"),
+    ("embedded/gain/gain.c", "templates/c/src/node.c"),
+    ("embedded/rust/Cargo.toml.in", "sdk/rust/Cargo.toml"),
+    ("embedded/rust/src", "sdk/rust/src"),
+    ("embedded/wit", "sdk/rust/wit"),
+    ("embedded/python", "sdk/python"),
+    ("embedded/wit", "sdk/python/wit"),
+    ("embedded/js", "sdk/js"),
+    ("embedded/wit", "sdk/js/wit"),
+    ("embedded/c", "sdk/c"),
+    ("embedded/wit", "sdk/c/wit"),
+    ("embedded/guests.lock", "rust/Cargo.lock"),
+    ("embedded/LICENSE", "LICENSE"),
 ];
 
 /// What builds leave behind.
@@ -36,8 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let package = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let mut list = String::from("&[\n");
     for (source, name) in EMBEDDED {
-        println!("cargo::rerun-if-changed={source}");
-        embed(&package.join(source), name, &mut list)?;
+        // Where the links lead, which is what changes.
+        let source = package.join(source).canonicalize()?;
+        println!("cargo::rerun-if-changed={}", source.display());
+        embed(&source, name, &mut list)?;
     }
     list.push(']');
     fs::write(Path::new(&std::env::var("OUT_DIR")?).join("kit_files.rs"), list)?;
@@ -56,7 +62,7 @@ fn embed(path: &Path, name: &str, list: &mut String) -> Result<(), Box<dyn Error
     for entry in entries {
         let part = entry.file_name().and_then(|part| part.to_str()).ok_or("a file name is not UTF-8")?;
         if !LEFT_OUT.contains(&part) && (name.starts_with("templates") || !part.ends_with(".test.js")) {
-            embed(&entry, &format!("{name}/{part}"), list)?;
+            embed(&entry, &format!("{name}/{}", part.trim_end_matches(".in")), list)?;
         }
     }
     Ok(())

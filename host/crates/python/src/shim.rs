@@ -44,7 +44,7 @@ shims! {
     /// Reads ports and params off a class.
     describe = "shim/describe.py";
     /// Event loops and streams: the Python package's own.
-    drive = "../../../../sdk-python/python/remotemedia/core/loop.py";
+    drive = "shim/drive.py";
     /// Exceptions and objects in words.
     report = "shim/report.py";
 }

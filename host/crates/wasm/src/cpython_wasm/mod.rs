@@ -26,7 +26,7 @@ use crate::runtime::{WasmRuntime, denied};
 use class_source::ClassSource;
 
 /// What `remotemedia.nodes` exports: the bare names that may be Python's.
-const BUNDLED_NODES: &str = include_str!("../../../../../sdk-python/python/remotemedia/nodes/__init__.py");
+const BUNDLED_NODES: &str = include_str!("bundled_nodes.py");
 
 /// Where the sandboxed CPython finds what it needs.
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,7 @@ use lower::Lowering;
 
 mod generated {
     wasmtime::component::bindgen!({
-        path: "../../../wit/v0.1.0",
+        path: "wit",
         world: "plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
     });

@@ -1,0 +1,1 @@
+../../../../../sdk-python/python/remotemedia/core/loop.py

@@ -1,0 +1,1 @@
+../../../../../sdk-python/python/remotemedia/nodes/__init__.py

@@ -1,0 +1,1 @@
+../../../guest-nodes/c/gain/gain.c

@@ -1,0 +1,1 @@
+../../../guest-nodes/js/gain/gain.js

@@ -1,0 +1,1 @@
+../../../guest-nodes/python/gain/gain.py

@@ -1,0 +1,1 @@
+../../../guest-nodes/rust/gain/src/lib.rs
