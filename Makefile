@@ -10,7 +10,7 @@ export REMOTEMEDIA_VENV := $(CURDIR)/.venv
 REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
 DEMO := docs/examples/speech
 
-.PHONY: help setup build demo test test-ml lint bench clean
+.PHONY: help setup build demo test test-ml wheel lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,16 +34,16 @@ test: setup ## Run the whole test suite
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/python && PYTHONPATH=sdk .venv/bin/python -m unittest --quiet
 	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
-	.venv/bin/python .ci/python-wheel.py $(TARGET_DIR)/debug/lib_remotemedia_runtime.so $(TARGET_DIR)/wheel
-	PYTHONPATH=$(TARGET_DIR)/wheel/site REMOTEMEDIA_COMPILER=$(abspath $(TARGET_DIR))/debug/remotemedia \
-	  .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
+	.ci/python-wheel.sh $(TARGET_DIR)/wheel
+	.ci/types.sh $(TARGET_DIR)/wheel/site
+	PYTHONPATH=$(TARGET_DIR)/wheel/site .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
 test-ml: setup ## Test the Python nodes that need torch and transformers (installs them: 5.6 GB)
 	@.ci/ml-env.sh $(TARGET_DIR)/ml
 	$(CARGO) build --locked --workspace --lib --bins --tests
-	.venv/bin/python .ci/python-wheel.py $(TARGET_DIR)/debug/lib_remotemedia_runtime.so $(TARGET_DIR)/wheel
+	.ci/python-wheel.sh $(TARGET_DIR)/wheel
 	PYTHONPATH=$(TARGET_DIR)/wheel/site:$(TARGET_DIR)/ml .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml \
 	  sdk-python/tests-ml
 
@@ -51,6 +51,9 @@ lint: setup ## Check formatting, and clippy with warnings as errors, of host and
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd guest-nodes/rust && $(CARGO) fmt --check && $(CARGO) clippy --locked --all-targets --target-dir target -- -D warnings
+
+wheel: setup ## Build the Python package as a wheel for users, into target/wheel-release
+	.ci/python-wheel.sh $(TARGET_DIR)/wheel-release --release
 
 bench: build ## Run the benches; writes target/bench-summary.json
 	@.ci/system-tools.sh ffmpeg

@@ -36,6 +36,8 @@ def contents(library: Path, tag: str) -> dict[str, bytes]:
     files[f"remotemedia/_remotemedia_runtime{suffix}"] = library.read_bytes()
     wheel = f"Wheel-Version: 1.0\nGenerator: remotemedia\nRoot-Is-Purelib: false\nTag: {tag}\n"
     files[f"remotemedia-{VERSION}.dist-info/METADATA"] = METADATA.encode()
+    entry_points = b"[pytest11]\nremotemedia = remotemedia.pytest_plugin\n"
+    files[f"remotemedia-{VERSION}.dist-info/entry_points.txt"] = entry_points
     files[f"remotemedia-{VERSION}.dist-info/WHEEL"] = wheel.encode()
     return files
 

@@ -14,6 +14,7 @@ use remotemedia_host::core::{Manifest, NodeError, Packet, Payload};
 use remotemedia_host::engine::{Canceller, Output, Pipeline, PipelineOptions, Plan};
 use remotemedia_host::{Config, Host, LiveNode, LiveNodes, marshal};
 
+use crate::cli::own_compiler;
 use crate::errors::{manifest_errors, node_error};
 
 /// About so much is fed at a time: milliseconds of work, and no second copy of a long recording.
@@ -72,7 +73,7 @@ impl Session {
             .into_iter()
             .map(|(id, (object, inputs, opaque))| (id, LiveNode { object, inputs, opaque }))
             .collect();
-        let host = host().map_err(PyValueError::new_err)?;
+        let host = host(py).map_err(PyValueError::new_err)?;
         let planned = py.detach(|| {
             let host = host.with_live_nodes(live);
             let manifest = Manifest::parse(manifest.as_bytes(), ManifestFormat::Json)?;
@@ -242,12 +243,13 @@ impl Session {
 }
 
 /// The host of this process, with the settings and the policy that the environment named when it was first needed.
-fn host() -> Result<&'static Host, String> {
+fn host(py: Python<'_>) -> Result<&'static Host, String> {
     static HOST: OnceLock<Host> = OnceLock::new();
     if let Some(host) = HOST.get() {
         return Ok(host);
     }
     let mut config = Config::from_env().map_err(|error| error.to_string())?;
+    config.own_compiler = own_compiler(py);
     config.read_policy(None).map_err(|error| error.to_string())?;
     Ok(HOST.get_or_init(|| Host::new(config)))
 }

@@ -8,7 +8,7 @@ settings.register_profile("same", derandomize=True, database=None, deadline=None
 settings.load_profile("same")
 
 
-@pytest.fixture(params=["python_cpu", "rust_inprocess_ffi"])
-def mode(request):
-    """Every mode that must give the same results."""
-    return request.param
+@pytest.fixture
+def mode(pipeline_mode):
+    """Every mode that must give the same results, as the package's own plugin for pytest has them."""
+    return pipeline_mode

@@ -1,9 +1,14 @@
 //! Binds the host to one Python: records which interpreter PyO3 was configured with, and tells this crate's tests
 //! and every dependent where its libpython is, so that no binary loads another one of the same name.
+//!
+//! With PyO3's stable ABI there is nothing to bind: what is built is an extension module, and joins whichever
+//! interpreter loads it.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
+
+use pyo3_build_config::PythonAbiKind;
 
 /// Prints version, base prefix, library folder and executable, one per line.
 const ASK: &str = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sys.base_prefix, \
@@ -11,6 +16,11 @@ const ASK: &str = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], 
 
 fn main() -> Result<(), Box<dyn Error>> {
     let config = pyo3_build_config::get();
+    pyo3_build_config::use_pyo3_cfgs();
+    if let PythonAbiKind::Stable(_) = config.target_abi().kind() {
+        record(&config.version().to_string(), "", "");
+        return Ok(());
+    }
     let configured = config.executable().ok_or("PyO3 was configured without an interpreter to ask")?;
     rerun_with(configured);
     let output = Command::new(configured).args(["-c", ASK]).output()?;
@@ -30,15 +40,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         )
         .into());
     }
-    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_VERSION={version}");
-    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_BASE_PREFIX={base_prefix}");
-    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_EXECUTABLE={executable}");
-    pyo3_build_config::use_pyo3_cfgs();
+    record(version, base_prefix, executable);
     pyo3_build_config::add_libpython_rpath_link_args();
     if let Some(folder) = config.lib_dir() {
         println!("cargo::metadata=libpython_dir={folder}");
     }
     Ok(())
+}
+
+fn record(version: &str, base_prefix: &str, executable: &str) {
+    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_VERSION={version}");
+    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_BASE_PREFIX={base_prefix}");
+    println!("cargo::rustc-env=REMOTEMEDIA_BUILD_PYTHON_EXECUTABLE={executable}");
 }
 
 /// Asks again when the interpreter changes; a new virtual environment in the same place has a new `pyvenv.cfg`.

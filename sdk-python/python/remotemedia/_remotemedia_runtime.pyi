@@ -1,21 +1,27 @@
 """The native module. Private: `remotemedia.core.native` is its only user."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, final
 
-__all__ = ["Session", "__version__", "native_node_types"]
+__all__ = ["Session", "__version__", "main", "native_node_types"]
 
 __version__: str
 
 def native_node_types() -> list[str]:
     """The names of the native node types."""
 
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command line, and returns the exit code. Once per process."""
+
 @final
 class Session:
     """A planned graph and, between `begin` and `end`, its running pipeline."""
 
-    def __new__(cls, manifest: str, live: Mapping[str, tuple[object, list[str], bool]], metrics: bool) -> Session: ...
+    def __new__(
+        cls, manifest: str, live: Mapping[str, tuple[object, list[str], bool]], take_objects: Set[str], metrics: bool
+    ) -> Session: ...
     def plan(self) -> list[tuple[str, str, str, str]]: ...
+    def run(self, items: list[Any]) -> list[tuple[int, Any]]: ...
     def begin(self) -> None: ...
     def feed(self, value: Any) -> list[tuple[int, Any]]: ...
     def feed_to(self, node_id: str, value: Any) -> list[tuple[int, Any]]: ...

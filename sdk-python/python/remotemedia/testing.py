@@ -1,4 +1,7 @@
-"""For the tests of your own nodes: a source, a sink, one node by itself, and audio compared by its error."""
+"""For the tests of your own nodes: a source, a sink, one node by itself, a sine, and audio compared by its error.
+
+`remotemedia.pytest_plugin` has them as fixtures.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from remotemedia.core.node import Node
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TestSink", "TestSource", "assert_audio_close", "run_node"]
+__all__ = ["TestSink", "TestSource", "assert_audio_close", "run_node", "sine"]
 
 
 class TestSource(Node):
@@ -56,6 +59,32 @@ def run_node(node: Node, inputs: Iterable[Any], *, mode: str | None = None) -> l
     sink = TestSink()
     Pipeline([node, sink], mode=mode).run_sync(list(inputs))
     return sink.received
+
+
+def sine(
+    duration_s: float = 1.0,
+    *,
+    frequency_hz: float = 440.0,
+    amplitude: float = 0.5,
+    sample_rate_hz: int = 16000,
+    channels: int = 1,
+    chunk_ms: float = 20.0,
+) -> list[tuple[NDArray[Any], int]]:
+    """A sine that begins at zero, in pieces `(samples, sample_rate_hz)` of `chunk_ms`, the last one maybe shorter.
+
+    The samples are float32 of shape (channels, frames), the same in every channel, from -`amplitude` to `amplitude`.
+    A duration or a piece shorter than a frame, and a rate or a number of channels below one, is a ValueError.
+    """
+    import numpy as np
+
+    frames, step = round(duration_s * sample_rate_hz), round(chunk_ms / 1000 * sample_rate_hz)
+    if min(frames, step, channels) < 1:
+        raise ValueError(
+            f"there is no such sine: {duration_s} s in pieces of {chunk_ms} ms at {sample_rate_hz} Hz, {channels} channels"
+        )
+    angle = 2 * np.pi * frequency_hz / sample_rate_hz * np.arange(frames)
+    whole = np.tile((amplitude * np.sin(angle)).astype(np.float32), (channels, 1))
+    return [(whole[:, begin : begin + step].copy(), sample_rate_hz) for begin in range(0, frames, step)]
 
 
 def assert_audio_close(a: Any, b: Any, snr_db: float = 60.0) -> None:

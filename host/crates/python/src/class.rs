@@ -4,7 +4,7 @@
 //! answered from the package's files, so that asking about a native node's name starts no interpreter.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, NodeManifest, PayloadKind, PortSpec};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::config::CpythonConfig;
 use crate::errors::{Verb, to_node_error};
 use crate::marshal::python_to_json;
-use crate::{shim, venv};
+use crate::{interpreter, shim, venv};
 
 /// What a node type names, as far as its text tells.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,10 +120,9 @@ pub(crate) fn describe(class: &Bound<'_, PyAny>, node_type: &str) -> Result<Node
 
 /// The names that `remotemedia.nodes` exports, without running it; sorted.
 pub(crate) fn node_types(config: &CpythonConfig, base_dir: &Path) -> Vec<String> {
-    let installed = venv::find(config, base_dir).ok().flatten().map(|venv| venv.site_packages);
     let mut names = Vec::new();
-    for folder in config.module_paths.iter().cloned().chain(installed) {
-        if let Ok(source) = std::fs::read_to_string(folder.join("remotemedia/nodes/__init__.py")) {
+    for package in packages(config, base_dir) {
+        if let Ok(source) = std::fs::read_to_string(package.join("nodes/__init__.py")) {
             names.extend(exported(&source).map(str::to_owned));
         }
     }
@@ -141,6 +140,16 @@ pub(crate) fn may_be_builtin(config: &CpythonConfig, base_dir: &Path, class: &st
 fn exported(source: &str) -> impl Iterator<Item = &str> {
     let table = source.lines().skip_while(|line| *line != "_WHERE = {").take_while(|line| *line != "}");
     table.filter_map(|line| line.trim_start().strip_prefix('"')?.split_once("\":")).map(|(name, _)| name)
+}
+
+/// Where the package `remotemedia` may be. A Python program that this process is has imported it.
+fn packages(config: &CpythonConfig, base_dir: &Path) -> Vec<PathBuf> {
+    if interpreter::joins() {
+        let path = |py: Python<'_>| py.import("remotemedia")?.getattr("__path__")?.extract();
+        return Python::attach(path).unwrap_or_default();
+    }
+    let installed = venv::find(config, base_dir).ok().flatten().map(|venv| venv.site_packages);
+    config.module_paths.iter().cloned().chain(installed).map(|folder| folder.join("remotemedia")).collect()
 }
 
 #[cfg(test)]

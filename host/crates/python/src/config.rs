@@ -22,14 +22,15 @@ pub struct CpythonConfig {
     /// Where the user is. A `.venv` here or above is found after one beside the manifest.
     pub current_dir: Option<PathBuf>,
     /// Folders put at the end of `sys.path`, so that what is installed comes first. By default the one with this
-    /// repository's `remotemedia` package, where that exists.
+    /// repository's `remotemedia` package, where that exists; none in a Python module, which is part of a package.
     pub module_paths: Vec<PathBuf>,
 }
 
 impl Default for CpythonConfig {
     fn default() -> Self {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../sdk-python/python");
-        let module_paths = package.canonicalize().into_iter().collect();
+        let module_paths =
+            if cfg!(Py_LIMITED_API) { Vec::new() } else { package.canonicalize().into_iter().collect() };
         Self { venv: None, virtual_env: None, current_dir: None, module_paths }
     }
 }

@@ -1,18 +1,13 @@
 //! Starts CPython in this process, once, with the installation that belongs to the linked libpython and the virtual
-//! environment found by [`crate::venv`]. Inside a Python process it joins the interpreter that is there.
+//! environment found by [`crate::venv`]. Inside a Python process it joins the interpreter that is there. Built with the
+//! stable ABI, which extension modules use, it can only join.
 //!
 //! It never ends the interpreter: nodes of other threads may still hold objects.
 //!
 //! The standard output of the host is the host's: in an interpreter that this module started, `sys.stdout` is
 //! `sys.stderr`, so `print()` in a node shows up there. Signals stay the host's too.
-#![expect(
-    unsafe_code,
-    reason = "an interpreter with chosen paths can be started through CPython's C API only"
-)]
+#![expect(unsafe_code, reason = "only CPython's C API tells whether there is an interpreter")]
 
-use std::ffi::{CStr, CString, c_char};
-use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -20,10 +15,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use remotemedia_core::{ErrorKind, NodeError};
 
-use crate::config::{BASE_PREFIX, BUILD_EXECUTABLE, CpythonConfig};
+use crate::config::CpythonConfig;
 use crate::errors::{Verb, to_node_error};
 use crate::shim;
-use crate::venv::{self, Venv};
+use crate::venv::Venv;
 
 /// What was decided when the interpreter started.
 #[derive(Debug)]
@@ -42,6 +37,16 @@ pub(crate) fn running() -> Option<&'static Interpreter> {
     STARTED.get()
 }
 
+/// Whether this process is a Python process of somebody else's, and so has its packages.
+pub(crate) fn joins() -> bool {
+    running().map_or_else(is_there, |interpreter| !interpreter.embedded)
+}
+
+fn is_there() -> bool {
+    // SAFETY: may be called at any time.
+    unsafe { ffi::Py_IsInitialized() != 0 }
+}
+
 /// The interpreter, started now if need be. `base_dir` is the manifest's folder. The calling thread must not be
 /// attached to an interpreter that another thread is starting.
 pub(crate) fn start(config: &CpythonConfig, base_dir: &Path) -> Result<&'static Interpreter, NodeError> {
@@ -52,17 +57,8 @@ pub(crate) fn start(config: &CpythonConfig, base_dir: &Path) -> Result<&'static 
     if let Some(interpreter) = STARTED.get() {
         return Ok(interpreter);
     }
-    // SAFETY: may be called at any time.
-    let interpreter = if unsafe { ffi::Py_IsInitialized() } == 0 {
-        let venv = venv::find(config, base_dir)?;
-        let executable = venv.as_ref().map_or_else(|| BUILD_EXECUTABLE.into(), Venv::executable);
-        initialize(&executable).map_err(|why| {
-            NodeError::new(ErrorKind::Unavailable, format!("CPython does not start: {why}"))
-        })?;
-        Interpreter { embedded: true, venv }
-    } else {
-        Interpreter { embedded: false, venv: None }
-    };
+    let interpreter =
+        if is_there() { Interpreter { embedded: false, venv: None } } else { embedded(config, base_dir)? };
     Python::attach(|py| {
         let site_packages = interpreter.venv.as_ref().map(|venv| venv.site_packages.as_os_str());
         let module_paths: Vec<_> = config.module_paths.iter().map(|path| path.as_os_str()).collect();
@@ -74,57 +70,19 @@ pub(crate) fn start(config: &CpythonConfig, base_dir: &Path) -> Result<&'static 
     Ok(STARTED.get_or_init(|| interpreter))
 }
 
-/// Starts CPython with `executable` as `sys.executable`; `site` then uses the environment around it. Nothing of the
-/// PATH takes part, and `PYTHONHOME` is overruled; `PYTHONPATH` works as usual.
-fn initialize(executable: &Path) -> Result<(), String> {
-    let home = CString::new(BASE_PREFIX).map_err(|error| error.to_string())?;
-    let executable = CString::new(executable.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
-    // SAFETY: called under STARTING and only while no interpreter runs, so nobody else uses the runtime. Both
-    // configurations are filled by their own initialisers before they are read, the strings outlive the calls that
-    // copy them, and PyConfig_Clear runs on every path. This thread holds the GIL after Py_InitializeFromConfig
-    // and gives it up with PyEval_SaveThread, so that any thread may attach.
-    unsafe {
-        let mut preconfig = MaybeUninit::<ffi::PyPreConfig>::zeroed();
-        ffi::PyPreConfig_InitPythonConfig(preconfig.as_mut_ptr());
-        let preconfig = preconfig.assume_init_mut();
-        preconfig.configure_locale = 0;
-        preconfig.coerce_c_locale = 0;
-        preconfig.utf8_mode = 1;
-        preconfig.parse_argv = 0;
-        check(ffi::Py_PreInitialize(preconfig))?;
-
-        let mut config = MaybeUninit::<ffi::PyConfig>::zeroed();
-        ffi::PyConfig_InitPythonConfig(config.as_mut_ptr());
-        let config = config.assume_init_mut();
-        config.install_signal_handlers = 0;
-        config.parse_argv = 0;
-        let texts = [
-            (&raw mut config.home, &home),
-            (&raw mut config.program_name, &executable),
-            (&raw mut config.executable, &executable),
-        ];
-        let outcome = texts
-            .into_iter()
-            .try_for_each(|(field, text)| check(ffi::PyConfig_SetBytesString(config, field, text.as_ptr())))
-            .and_then(|()| check(ffi::Py_InitializeFromConfig(config)));
-        ffi::PyConfig_Clear(config);
-        outcome?;
-        ffi::PyEval_SaveThread();
-    }
-    Ok(())
+#[cfg(not(Py_LIMITED_API))]
+fn embedded(config: &CpythonConfig, base_dir: &Path) -> Result<Interpreter, NodeError> {
+    let venv = crate::venv::find(config, base_dir)?;
+    let executable = venv.as_ref().map_or_else(|| crate::config::BUILD_EXECUTABLE.into(), Venv::executable);
+    crate::embed::initialize(&executable)
+        .map_err(|why| NodeError::new(ErrorKind::Unavailable, format!("CPython does not start: {why}")))?;
+    Ok(Interpreter { embedded: true, venv })
 }
 
-fn check(status: ffi::PyStatus) -> Result<(), String> {
-    // SAFETY: takes the status by value.
-    if unsafe { ffi::PyStatus_Exception(status) } == 0 {
-        return Ok(());
-    }
-    Err(text(status.err_msg).unwrap_or_else(|| format!("exit status {}", status.exitcode)))
-}
-
-fn text(message: *const c_char) -> Option<String> {
-    // SAFETY: CPython's status messages are static C strings or null.
-    (!message.is_null()).then(|| unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned())
+#[cfg(Py_LIMITED_API)]
+fn embedded(_: &CpythonConfig, _: &Path) -> Result<Interpreter, NodeError> {
+    let message = "this build of the host is a Python module: it runs nodes in the Python that imports it";
+    Err(NodeError::new(ErrorKind::Unavailable, message))
 }
 
 /// Runs `body` with this thread attached to the interpreter around it but the GIL released inside, which makes every

@@ -13,6 +13,8 @@
 mod array;
 mod class;
 mod config;
+#[cfg(not(Py_LIMITED_API))]
+mod embed;
 mod errors;
 mod info;
 mod interpreter;
