@@ -1,7 +1,10 @@
 //! The cost of a call into CPython with 10 ms of 48 kHz mono audio: as a numpy view and, for contrast, as a list of
 //! floats; on a thread that stays attached and on one that attaches for every call; behind the engine's queue. What
 //! the Python code itself does is next to nothing. And native nodes beside a Python node that keeps the interpreter.
-#![expect(clippy::print_stdout, reason = "one of its numbers is a longest time, which criterion does not tell")]
+#![expect(
+    clippy::print_stdout,
+    reason = "one of its numbers is a longest time, which criterion does not tell"
+)]
 
 use std::hint::black_box;
 use std::path::Path;

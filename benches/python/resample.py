@@ -2,7 +2,7 @@
 
     PYTHONPATH=target/wheel/site python benches/python/resample.py
 
-Needs a release build of the native module in the wheel (`.ci/python-wheel.py`), numpy, and soxr from PyPI.
+Needs a release build of the native module in the wheel (`make wheel`), numpy, and soxr from PyPI.
 Times are the best of many calls with 10 s of noise, in microseconds; everything between Python and the engine is in ours.
 """
 
