@@ -8,7 +8,7 @@ pub(crate) fn node_error(py: Python<'_>, error: &NodeError) -> PyErr {
     let operation = error.operation.map(Operation::name);
     let arguments =
         (error.kind.name(), &*error.node_id, operation, error.message.to_string(), error.trace.as_deref());
-    from_python(py, "node_failure", arguments)
+    from_python(py, if error.is_wrong_kind { "value_failure" } else { "node_failure" }, arguments)
 }
 
 /// Everything that is wrong with a manifest.

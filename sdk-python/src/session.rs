@@ -107,6 +107,7 @@ impl Session {
     /// A whole stream in one call, for graphs without nodes of Python's: `begin`, a `feed` of every item, `finish` and
     /// `end`.
     fn run<'py>(&self, py: Python<'py>, items: &Bound<'py, PyList>) -> PyResult<Outputs<'py>> {
+        let _loans = self.loans(py);
         self.begin(py)?;
         let outputs = self.stream(py, items);
         self.end(py);
@@ -127,6 +128,7 @@ impl Session {
 
     /// Gives `value` to every node that nothing feeds.
     fn feed<'py>(&self, py: Python<'py>, value: &Bound<'py, PyAny>) -> PyResult<Outputs<'py>> {
+        let _loans = self.loans(py);
         let packets = self.packets(value)?;
         self.feed_all(py, packets)
     }
@@ -201,6 +203,12 @@ impl Session {
         outputs.extend(self.feed_all(py, packets)?);
         outputs.extend(self.finish(py)?);
         Ok(outputs)
+    }
+
+    /// Lets native nodes read arrays in place while it lives; not beside a Python node that gets the same arrays to do
+    /// with as it likes.
+    fn loans<'py>(&self, py: Python<'py>) -> Option<marshal::Loans<'py>> {
+        self.sources.iter().all(|source| !source.takes_objects).then(|| marshal::Loans::open(py))
     }
 
     fn feed_all<'py>(&self, py: Python<'py>, packets: Vec<(&str, Packet)>) -> PyResult<Outputs<'py>> {

@@ -175,7 +175,7 @@ fn shown(payload: &Payload) -> String {
     let text = match payload {
         Payload::Text(text) => format!("{text:?}"),
         Payload::Json(value) => value.to_string(),
-        other => other.type_name().to_owned(),
+        other => other.type_name().into_owned(),
     };
     if text.chars().count() > 120 {
         format!("{}…", text.chars().take(120).collect::<String>())

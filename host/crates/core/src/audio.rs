@@ -1,6 +1,7 @@
 //! Audio buffers: interleaved PCM with its caps (rate, channels, sample format).
 //!
-//! Owns zero-copy cloning and slicing, typed views, and copy-on-write mutation. It does not convert rates,
+//! Owns zero-copy cloning and slicing, typed views, and copy-on-write mutation, also of samples that somebody else
+//! owns. It does not convert rates,
 //! channel layouts or, beyond reading any format as `f32`, sample formats: nodes do.
 
 use std::borrow::Cow;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::foreign::{Foreign, Owner};
 
 #[cfg(target_endian = "big")]
 compile_error!("audio crosses the component boundary as little-endian bytes without conversion");
@@ -91,6 +94,8 @@ enum Samples {
     S16(Arc<Vec<i16>>),
     S32(Arc<Vec<i32>>),
     F32(Arc<Vec<f32>>),
+    /// `f32` that somebody else owns.
+    Foreign(Arc<Owner<f32>>),
 }
 
 /// Interleaved samples with their caps. Cloning and slicing share the samples; writing copies them only when
@@ -125,6 +130,19 @@ impl AudioBuffer {
     pub fn from_f32(sample_rate_hz: u32, channels: u16, samples: Vec<f32>) -> Result<Self, AudioError> {
         let len = samples.len();
         Self::new(sample_rate_hz, channels, Samples::F32(Arc::new(samples)), len)
+    }
+
+    /// Takes interleaved `f32` samples that `owner` keeps, without copying them.
+    ///
+    /// # Errors
+    /// As [`AudioBuffer::from_f32`].
+    pub fn from_foreign(
+        sample_rate_hz: u32,
+        channels: u16,
+        owner: impl Foreign<f32> + 'static,
+    ) -> Result<Self, AudioError> {
+        let len = owner.as_slice().len();
+        Self::new(sample_rate_hz, channels, Samples::Foreign(Arc::new(Owner::new(owner))), len)
     }
 
     /// Takes interleaved 16-bit samples without copying them.
@@ -177,7 +195,7 @@ impl AudioBuffer {
         let format = match self.samples {
             Samples::S16(_) => SampleFormat::S16,
             Samples::S32(_) => SampleFormat::S32,
-            Samples::F32(_) => SampleFormat::F32,
+            Samples::F32(_) | Samples::Foreign(_) => SampleFormat::F32,
         };
         AudioSpec { sample_rate_hz: self.sample_rate_hz, channels: self.channels, format }
     }
@@ -211,6 +229,7 @@ impl AudioBuffer {
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.samples {
             Samples::F32(samples) => samples.get(self.start..self.start + self.len),
+            Samples::Foreign(owner) => owner.get().as_slice().get(self.start..self.start + self.len),
             _ => None,
         }
     }
@@ -241,6 +260,7 @@ impl AudioBuffer {
             Samples::S16(samples) => bytemuck::must_cast_slice(&samples[range]),
             Samples::S32(samples) => bytemuck::must_cast_slice(&samples[range]),
             Samples::F32(samples) => bytemuck::must_cast_slice(&samples[range]),
+            Samples::Foreign(owner) => bytemuck::must_cast_slice(&owner.get().as_slice()[range]),
         }
     }
 
@@ -260,6 +280,7 @@ impl AudioBuffer {
         let range = self.start..self.start + self.len;
         match &self.samples {
             Samples::F32(samples) => target.extend_from_slice(&samples[range]),
+            Samples::Foreign(owner) => target.extend_from_slice(&owner.get().as_slice()[range]),
             Samples::S16(samples) => {
                 target.extend(samples[range].iter().map(|&s| f32::from(s) * (1.0 / 32_768.0)));
             }
@@ -276,11 +297,43 @@ impl AudioBuffer {
             Samples::S16(samples) => Arc::get_mut(samples).is_some(),
             Samples::S32(samples) => Arc::get_mut(samples).is_some(),
             Samples::F32(samples) => Arc::get_mut(samples).is_some(),
+            Samples::Foreign(owner) => {
+                Arc::get_mut(owner).is_some_and(|owner| owner.get_mut().as_mut_slice().is_some())
+            }
+        }
+    }
+
+    /// The owner of foreign samples; `None` when the host owns them.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&dyn Foreign<f32>> {
+        match &self.samples {
+            Samples::Foreign(owner) => Some(owner.get()),
+            _ => None,
+        }
+    }
+
+    /// The same samples, in memory of the host's when they were lent.
+    #[must_use]
+    pub fn into_own(self) -> Self {
+        match (self.foreign().is_some_and(Foreign::is_lent), self.as_f32()) {
+            (true, Some(samples)) => {
+                Self { samples: Samples::F32(Arc::new(samples.to_vec())), start: 0, ..self }
+            }
+            _ => self,
         }
     }
 
     /// The `f32` samples for writing, copied first when another buffer shares them; `None` for other formats.
     pub fn as_f32_mut(&mut self) -> Option<&mut [f32]> {
+        if let Samples::Foreign(_) = &self.samples {
+            if self.is_unshared() {
+                let Samples::Foreign(owner) = &mut self.samples else { return None };
+                let samples = Arc::get_mut(owner)?.get_mut().as_mut_slice()?;
+                return samples.get_mut(self.start..self.start + self.len);
+            }
+            self.samples = Samples::F32(Arc::new(self.as_f32()?.to_vec()));
+            self.start = 0;
+        }
         let Samples::F32(samples) = &mut self.samples else { return None };
         unshare(samples, &mut self.start, self.len)
     }
@@ -363,6 +416,7 @@ pub fn frames_to_ns(frames: u64, sample_rate_hz: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::tests::block;
 
     #[test]
     fn a_clone_and_a_slice_share_the_samples() {
@@ -397,6 +451,55 @@ mod tests {
         long.as_i32_mut().unwrap()[2] = 9;
         assert_eq!((long.as_i32().unwrap(), kept.as_i32().unwrap()), (&[1, 2, 9][..], &[3][..]));
         assert!(short.as_f32_mut().is_none() && short.as_i32_mut().is_none() && long.as_i16_mut().is_none());
+    }
+
+    #[test]
+    fn foreign_samples_are_read_where_they_are_and_copied_when_a_node_writes() {
+        let owner = block(vec![1.0, 2.0, 3.0, 4.0], true);
+        let address = owner.first.as_ptr();
+        let mut buffer = AudioBuffer::from_foreign(8_000, 2, owner).unwrap();
+        assert_eq!((buffer.as_f32().unwrap().as_ptr(), buffer.spec().format), (address, SampleFormat::F32));
+        assert_eq!(buffer.as_bytes().as_ptr(), address.cast());
+        assert_eq!(buffer.slice_frames(1, 1).as_f32().unwrap(), [3.0, 4.0]);
+        assert!(matches!(buffer.to_f32(), Cow::Borrowed(samples) if samples.as_ptr() == address));
+        assert!(!buffer.is_unshared());
+        let kept = buffer.clone();
+        buffer.as_f32_mut().unwrap()[0] = 9.0;
+        assert_eq!(kept.as_f32().unwrap(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(buffer.as_f32().unwrap(), [9.0, 2.0, 3.0, 4.0]);
+        assert!(buffer.foreign().is_none() && kept.try_into_f32_vec().is_err());
+        assert!(AudioBuffer::from_foreign(8_000, 2, block(vec![0.0; 3], true)).is_err());
+    }
+
+    #[test]
+    fn foreign_samples_that_nobody_else_holds_are_written_in_place() {
+        let owner = block(vec![1.0, 2.0], false);
+        let address = owner.first.as_ptr();
+        let mut buffer = AudioBuffer::from_foreign(8_000, 1, owner).unwrap().slice_frames(1, 1);
+        assert!(buffer.is_unshared());
+        buffer.as_f32_mut().unwrap()[0] = 5.0;
+        assert_eq!(buffer.as_f32().unwrap().as_ptr(), address.wrapping_add(1));
+        let kept = buffer.clone();
+        buffer.as_f32_mut().unwrap()[0] = 6.0;
+        assert_eq!((kept.as_f32().unwrap(), buffer.as_f32().unwrap()), (&[5.0][..], &[6.0][..]));
+    }
+
+    #[test]
+    fn what_was_lent_becomes_own_before_it_leaves_and_nothing_else_is_copied() {
+        let owner = block(vec![1.0, 2.0, 3.0], true);
+        let (address, settled) = (owner.first.as_ptr(), Arc::clone(&owner.second));
+        let lent = AudioBuffer::from_foreign(8_000, 1, owner).unwrap();
+        let own = lent.slice_frames(1, 2).into_own();
+        assert!(own.foreign().is_none());
+        assert_eq!(own.as_f32().unwrap(), [2.0, 3.0]);
+        assert_eq!(lent.as_f32().unwrap().as_ptr(), address);
+        settled.set(vec![1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(lent.as_f32().unwrap().as_ptr(), settled.get().unwrap().as_ptr());
+        assert!(lent.into_own().foreign().is_some());
+        let vector = vec![1.0];
+        let address = vector.as_ptr();
+        let buffer = AudioBuffer::from_f32(8_000, 1, vector).unwrap().into_own();
+        assert_eq!(buffer.as_f32().unwrap().as_ptr(), address);
     }
 
     #[test]

@@ -124,6 +124,9 @@ pub struct NodeError {
     /// The Python traceback or wasm backtrace, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<Box<str>>,
+    /// The packet is not even of a kind that the node takes: what Python calls a `TypeError`.
+    #[serde(skip)]
+    pub is_wrong_kind: bool,
 }
 
 impl NodeError {
@@ -135,12 +138,18 @@ impl NodeError {
             operation: None,
             message: message.into().into_boxed_str(),
             trace: None,
+            is_wrong_kind: false,
         }
     }
 
     /// An [`ErrorKind::InvalidParams`] error.
     pub fn invalid_params(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidParams, message)
+    }
+
+    /// An [`ErrorKind::InvalidInput`] error about the kind of the payload.
+    pub fn wrong_kind(message: impl Into<String>) -> Self {
+        Self { is_wrong_kind: true, ..Self::invalid_input(message) }
     }
 
     /// An [`ErrorKind::InvalidInput`] error.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::{Foreign, Owner};
+
 /// The element type of a tensor, by its numpy name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,12 +78,18 @@ pub struct TensorError {
     bytes: usize,
 }
 
+#[derive(Clone, Debug)]
+enum Elements {
+    Own(Bytes),
+    Foreign(Arc<Owner<u8>>),
+}
+
 /// An n-dimensional array in row-major (C) order. Cloning shares the data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tensor {
     dtype: DType,
     shape: Arc<[usize]>,
-    data: Bytes,
+    elements: Elements,
 }
 
 impl Tensor {
@@ -90,13 +98,22 @@ impl Tensor {
     /// # Errors
     /// When the length of `data` is not the product of `shape` times the element size.
     pub fn new(dtype: DType, shape: &[usize], data: Bytes) -> Result<Self, TensorError> {
-        let needed =
-            shape.iter().try_fold(dtype.bytes_per_element(), |bytes, &extent| bytes.checked_mul(extent));
-        if needed == Some(data.len()) {
-            Ok(Self { dtype, shape: shape.into(), data })
-        } else {
-            Err(TensorError { dtype, shape: shape.to_vec(), bytes: data.len() })
-        }
+        fill(dtype, shape, data.len())?;
+        Ok(Self { dtype, shape: shape.into(), elements: Elements::Own(data) })
+    }
+
+    /// As [`Tensor::new`], of elements that `owner` keeps.
+    ///
+    /// # Errors
+    /// As [`Tensor::new`].
+    pub fn from_foreign(
+        dtype: DType,
+        shape: &[usize],
+        owner: impl Foreign<u8> + 'static,
+    ) -> Result<Self, TensorError> {
+        fill(dtype, shape, owner.as_slice().len())?;
+        let elements = Elements::Foreign(Arc::new(Owner::new(owner)));
+        Ok(Self { dtype, shape: shape.into(), elements })
     }
 
     /// The element type.
@@ -113,20 +130,69 @@ impl Tensor {
 
     /// Row-major little-endian elements.
     #[must_use]
-    pub fn data(&self) -> &Bytes {
-        &self.data
+    pub fn data(&self) -> &[u8] {
+        match &self.elements {
+            Elements::Own(data) => data,
+            Elements::Foreign(owner) => owner.get().as_slice(),
+        }
     }
 
-    /// The elements alone; a sole owner may then write to them in place.
+    /// The owner of foreign elements; `None` when the host owns them.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&dyn Foreign<u8>> {
+        match &self.elements {
+            Elements::Own(_) => None,
+            Elements::Foreign(owner) => Some(owner.get()),
+        }
+    }
+
+    /// Foreign elements for writing in place, when nobody else holds them.
+    pub fn foreign_mut(&mut self) -> Option<&mut [u8]> {
+        match &mut self.elements {
+            Elements::Own(_) => None,
+            Elements::Foreign(owner) => Arc::get_mut(owner)?.get_mut().as_mut_slice(),
+        }
+    }
+
+    /// The elements alone, copied when they are foreign; a sole owner may then write to them in place.
     #[must_use]
     pub fn into_data(self) -> Bytes {
-        self.data
+        match self.elements {
+            Elements::Own(data) => data,
+            Elements::Foreign(owner) => Bytes::copy_from_slice(owner.get().as_slice()),
+        }
     }
+
+    /// The same elements, in memory of the host's when they were lent.
+    #[must_use]
+    pub fn into_own(self) -> Self {
+        if self.foreign().is_some_and(Foreign::is_lent) {
+            let (dtype, shape) = (self.dtype, Arc::clone(&self.shape));
+            return Self { dtype, shape, elements: Elements::Own(self.into_data()) };
+        }
+        self
+    }
+}
+
+impl PartialEq for Tensor {
+    /// Equal types, shapes and bytes, whoever owns them.
+    fn eq(&self, other: &Self) -> bool {
+        self.dtype == other.dtype && self.shape == other.shape && self.data() == other.data()
+    }
+}
+
+impl Eq for Tensor {}
+
+/// Do `bytes` fill a tensor of that type and shape?
+fn fill(dtype: DType, shape: &[usize], bytes: usize) -> Result<(), TensorError> {
+    let needed = shape.iter().try_fold(dtype.bytes_per_element(), |bytes, &extent| bytes.checked_mul(extent));
+    if needed == Some(bytes) { Ok(()) } else { Err(TensorError { dtype, shape: shape.to_vec(), bytes }) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foreign::tests::block;
 
     #[test]
     fn data_must_fill_the_shape_exactly() {
@@ -135,6 +201,25 @@ mod tests {
         let error = Tensor::new(DType::Int16, &[5], Bytes::from(vec![0; 9])).unwrap_err();
         assert_eq!(error.to_string(), "9 bytes do not fill a int16 tensor of shape [5]");
         assert!(Tensor::new(DType::Uint8, &[usize::MAX, 2], Bytes::new()).is_err());
+    }
+
+    #[test]
+    fn foreign_elements_are_shared_until_they_are_lent_and_leave() {
+        let owner = block(vec![1, 0, 2, 0], true);
+        let address = owner.first.as_ptr();
+        let mut lent = Tensor::from_foreign(DType::Int16, &[2], owner).unwrap();
+        assert_eq!(lent.clone().data().as_ptr(), address);
+        assert!(lent.foreign_mut().is_none());
+        let own = lent.clone().into_own();
+        assert!(own.foreign().is_none() && own == lent);
+        assert_eq!(own.into_data(), Bytes::from(vec![1, 0, 2, 0]));
+        let mut sole = Tensor::from_foreign(DType::Uint8, &[2], block(vec![1, 2], false)).unwrap();
+        sole.foreign_mut().unwrap()[0] = 7;
+        let (mut sole, shared) = (sole.clone().into_own(), sole);
+        assert!(sole.foreign_mut().is_none());
+        drop(shared);
+        assert_eq!(sole.foreign_mut().unwrap(), [7, 2]);
+        assert!(Tensor::from_foreign(DType::Int16, &[2], block(vec![0; 3], true)).is_err());
     }
 
     #[test]

@@ -129,8 +129,9 @@ impl Inbox {
     }
 
     /// Puts `delivery` into `lane`, waiting for room if that is what the lane does when full. False when the
-    /// pipeline stops: the packet is gone.
+    /// pipeline stops: the packet is gone. What was lent to this thread only is copied.
     pub(crate) fn push(&self, lane: usize, delivery: Delivery) -> bool {
+        let delivery = Delivery { packet: delivery.packet.into_own(), ..delivery };
         let mut state = lock(&self.state);
         match state.lanes[lane].on_full {
             // A consumer that is starved by an empty lane could otherwise wait for this very producer.

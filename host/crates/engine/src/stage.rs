@@ -155,7 +155,7 @@ impl Slot {
 
 fn wrong_kind(descriptor: &NodeDescriptor, port: Port, kind: PayloadKind, packet: &Packet) -> NodeError {
     let name = descriptor.inputs.get(usize::from(port.0)).map_or("?", |port| &port.name);
-    NodeError::invalid_input(format!(
+    NodeError::wrong_kind(format!(
         "input `{name}` takes {}, but got {} at {} ns",
         kind.name(),
         packet.payload.type_name(),

@@ -4,7 +4,7 @@
 //! Where Python would grow an integer beyond 64 bits, or make a complex number, this is an error instead of a
 //! wrong value: JSON could not carry the right one.
 
-use remotemedia_core::{NodeError, Packet, Payload};
+use remotemedia_core::{NodeError, Packet, Payload, PayloadKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
@@ -174,7 +174,7 @@ fn apply_to_number(operation: Arithmetic, operand: Num, value: &mut Value) -> Re
 pub(crate) fn json(packet: Packet) -> Result<(i64, Value), NodeError> {
     match packet.payload {
         Payload::Json(value) => Ok((packet.pts_ns, std::sync::Arc::unwrap_or_clone(value))),
-        other => Err(NodeError::invalid_input(format!("wants JSON, got {}", other.type_name()))),
+        other => Err(other.refused(PayloadKind::Json)),
     }
 }
 

@@ -2,14 +2,11 @@
 //! stream, which must stay what they were. No samples are touched here.
 
 use remotemedia_core::audio::frames_to_ns;
-use remotemedia_core::{AudioBuffer, AudioError, AudioSpec, NodeError, Packet, Payload};
+use remotemedia_core::{AudioBuffer, AudioError, AudioSpec, NodeError, Packet};
 
 /// The packet's time and audio.
 pub(crate) fn audio(packet: Packet) -> Result<(i64, AudioBuffer), NodeError> {
-    match packet.payload {
-        Payload::Audio(audio) => Ok((packet.pts_ns, audio)),
-        other => Err(NodeError::invalid_input(format!("wants audio, got {}", other.type_name()))),
-    }
+    Ok((packet.pts_ns, packet.payload.into_audio()?))
 }
 
 /// The same audio in `f32`; untouched when it is `f32` already.

@@ -1,33 +1,44 @@
-//! numpy arrays over the host's samples and elements, and back.
+//! numpy arrays over the host's samples and elements. The way back is `entering.rs`.
 //!
-//! Into Python nothing is copied: an array points into the packet's storage, and its `base` object keeps that storage
-//! alive for as long as Python holds the array. It is writable only when nobody else shares the storage. Out of
-//! Python samples are copied once, because the author may keep the array and change it later; an untouched read-only
-//! view of a packet is recognised and handed back as it was.
+//! Nothing is copied: an array points into the packet's storage, and its `base` object keeps that storage alive for
+//! as long as Python holds the array. It is writable only when nobody else shares the storage.
 #![expect(unsafe_code, reason = "numpy arrays over foreign memory are made through numpy's C API only")]
 
 use std::ffi::{c_int, c_void};
 
-use bytes::{Bytes, BytesMut};
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, NPY_TYPES, PY_ARRAY_API};
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use bytes::BytesMut;
+use numpy::npyffi::objects::PyArrayObject_fields;
+use numpy::npyffi::{NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE, NPY_TYPES, PY_ARRAY_API};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-use remotemedia_core::{AudioBuffer, DType, Tensor};
+use remotemedia_core::{AudioBuffer, DType, Foreign, Tensor};
+
+use crate::loan::Hold;
 
 /// The `base` of every array made here: owns the storage that the array points into.
 #[pyclass(frozen, name = "PacketStorage", module = "remotemedia")]
 struct Storage(Kept);
 
-/// What Python may write to is held for its destructor only: nothing here reads it again.
+/// What Python may write to, or has anyway, is held for its destructor only: nothing here reads it again.
 enum Kept {
     Audio(AudioBuffer),
     Tensor(Tensor),
-    WrittenAudio { _samples: AudioBuffer },
-    WrittenTensor { _elements: BytesMut },
+    WrittenAudio {
+        _samples: AudioBuffer,
+    },
+    WrittenTensor {
+        _tensor: Tensor,
+    },
+    WrittenElements {
+        _elements: BytesMut,
+    },
+    /// The author's own array, which a packet still reads in place.
+    Lent {
+        _array: Py<PyAny>,
+    },
 }
 
 static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
@@ -100,6 +111,7 @@ pub(crate) fn audio_to_array<'py>(py: Python<'py>, audio: AudioBuffer) -> PyResu
         None => AudioBuffer::from_f32(spec.sample_rate_hz, spec.channels, audio.to_f32().into_owned())
             .map_err(|error| PyValueError::new_err(error.to_string()))?,
     };
+    let lent = audio.foreign().and_then(|owner| lent(py, owner));
     let writable = audio.is_unshared();
     let data = if writable { audio.as_f32_mut().map(<[f32]>::as_mut_ptr) } else { None };
     let data = data.or_else(|| audio.as_f32().map(|samples| samples.as_ptr().cast_mut()));
@@ -108,9 +120,14 @@ pub(crate) fn audio_to_array<'py>(py: Python<'py>, audio: AudioBuffer) -> PyResu
     let width = size_of::<f32>().cast_signed();
     let mut shape = [channels, audio.frames().cast_signed()];
     let mut strides = [width, width * channels];
-    let kept = if writable { Kept::WrittenAudio { _samples: audio } } else { Kept::Audio(audio) };
-    // SAFETY: `data` is the start of `channels * frames` interleaved f32 that `audio` keeps at this address; a
-    // sole owner moves into the storage, where nothing reads or writes its samples while Python may write.
+    let kept = match lent {
+        Some(array) => Kept::Lent { _array: array },
+        None if writable => Kept::WrittenAudio { _samples: audio },
+        None => Kept::Audio(audio),
+    };
+    // SAFETY: `data` is the start of `channels * frames` interleaved f32 that `audio`, or the array it was lent from,
+    // keeps at this address; a sole owner moves into the storage, where nothing reads or writes its samples while
+    // Python may write.
     unsafe {
         view(py, Storage(kept), NPY_TYPES::NPY_FLOAT, (&mut shape, &mut strides), data.cast(), writable)
     }
@@ -127,90 +144,92 @@ pub(crate) fn tensor_to_array<'py>(py: Python<'py>, tensor: Tensor) -> PyResult<
         *slot = stride;
         stride = stride.saturating_mul((*extent).max(1));
     }
-    let (dtype, own_shape) = (tensor.dtype(), tensor.shape().to_vec());
-    let (storage, data, writable) = match tensor.into_data().try_into_mut() {
+    let (kept, data, writable) = keep_elements(py, tensor)?;
+    // SAFETY: the tensor's data fills its row-major shape, and the storage keeps the data at this address. Elements
+    // that may be written have no other owner.
+    unsafe { view(py, Storage(kept), type_num, (&mut shape, &mut strides), data.cast(), writable) }
+}
+
+/// The storage of a tensor, the address of its elements, and whether Python may write to them.
+fn keep_elements(py: Python<'_>, mut tensor: Tensor) -> PyResult<(Kept, *mut u8, bool)> {
+    let data = tensor.data().as_ptr().cast_mut();
+    if let Some(owner) = tensor.foreign() {
+        if let Some(array) = lent(py, owner) {
+            return Ok((Kept::Lent { _array: array }, data, false));
+        }
+        return Ok(match tensor.foreign_mut().map(<[u8]>::as_mut_ptr) {
+            Some(data) => (Kept::WrittenTensor { _tensor: tensor }, data, true),
+            None => (Kept::Tensor(tensor), data, false),
+        });
+    }
+    let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
+    Ok(match tensor.into_data().try_into_mut() {
         Ok(mut elements) => {
             let data = elements.as_mut_ptr();
-            (Kept::WrittenTensor { _elements: elements }, data, true)
+            (Kept::WrittenElements { _elements: elements }, data, true)
         }
         Err(elements) => {
-            let data = elements.as_ptr().cast_mut();
-            let tensor = Tensor::new(dtype, &own_shape, elements)
+            let tensor = Tensor::new(dtype, &shape, elements)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?;
             (Kept::Tensor(tensor), data, false)
         }
-    };
-    // SAFETY: the tensor's data fills its row-major shape, and the storage keeps the data at this address. Elements
-    // that may be written are in a `BytesMut`, which has no other owner.
-    unsafe { view(py, Storage(storage), type_num, (&mut shape, &mut strides), data.cast(), writable) }
+    })
 }
 
-/// The samples of a floating-point array of shape `(channels, frames)` or `(frames,)`; `None` for any other array.
-/// Other floats than float32 are rounded to it.
-pub(crate) fn array_to_audio(
-    array: &Bound<'_, PyUntypedArray>,
-    sample_rate_hz: u32,
-) -> PyResult<Option<AudioBuffer>> {
-    let number = array.dtype().num();
-    let is_float =
-        [NPY_TYPES::NPY_HALF, NPY_TYPES::NPY_FLOAT, NPY_TYPES::NPY_DOUBLE, NPY_TYPES::NPY_LONGDOUBLE]
-            .iter()
-            .any(|float| *float as c_int == number);
-    let (channels, frames) = match *array.shape() {
-        [frames] => (1, frames),
-        [channels, frames] => (channels, frames),
-        _ => return Ok(None),
-    };
-    let Ok(channels) = u16::try_from(channels) else { return Ok(None) };
-    if !is_float || channels == 0 || sample_rate_hz == 0 {
-        return Ok(None);
-    }
-    if let Some(Kept::Audio(audio)) = untouched(array)
-        && audio.spec().sample_rate_hz == sample_rate_hz
-        && audio.spec().channels == channels
-        && audio.frames() == frames
-        && audio.as_f32().is_some_and(|samples| samples.as_ptr().cast() == data(array))
-    {
-        return Ok(Some(audio.clone()));
-    }
-    let samples = if number == NPY_TYPES::NPY_FLOAT as c_int && is_native(array) {
-        interleave(array, usize::from(channels), frames)
-    } else {
-        let converted = array.call_method1("astype", ("float32",))?;
-        interleave(converted.cast()?, usize::from(channels), frames)
-    };
-    AudioBuffer::from_f32(sample_rate_hz, channels, samples)
-        .map(Some)
-        .map_err(|error| PyValueError::new_err(error.to_string()))
+/// The author's array that `owner` reads in place.
+fn lent<T: 'static>(py: Python<'_>, owner: &dyn Foreign<T>) -> Option<Py<PyAny>> {
+    owner.as_any().downcast_ref::<Hold<T>>().and_then(|hold| hold.array(py))
 }
 
-/// The elements of an array of numbers; `None` for element types that tensors do not have.
-pub(crate) fn array_to_tensor(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<Tensor>> {
-    let Some(dtype) = dtype(array.dtype().num()) else { return Ok(None) };
-    if let Some(Kept::Tensor(tensor)) = untouched(array)
-        && tensor.shape() == array.shape()
-        && tensor.dtype() == dtype
-        && array.is_c_contiguous()
-        && tensor.data().as_ptr() == data(array)
-    {
-        return Ok(Some(tensor.clone()));
+/// The packet's audio that an array was made over as a read-only view. Such an array cannot have been written to: numpy
+/// refuses to make it writable, because its storage offers no writable buffer.
+pub(crate) fn untouched_audio<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a AudioBuffer> {
+    match storage(array)? {
+        Kept::Audio(audio) => Some(audio),
+        _ => None,
     }
-    let bytes = if is_native(array) && array.is_c_contiguous() {
-        elements(array)
-    } else {
-        let descriptor = array.dtype().call_method1("newbyteorder", ("=",))?;
-        let arguments = PyDict::new(array.py());
-        arguments.set_item("order", "C")?;
-        elements(array.call_method("astype", (descriptor,), Some(&arguments))?.cast()?)
-    };
-    Tensor::new(dtype, array.shape(), bytes)
-        .map(Some)
-        .map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// What an array was made over, when it was made here as a read-only one. Such an array cannot have been written to:
-/// numpy refuses to make it writable, because its storage offers no writable buffer.
-fn untouched<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a Kept> {
+/// As [`untouched_audio`], of a tensor.
+pub(crate) fn untouched_tensor<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a Tensor> {
+    match storage(array)? {
+        Kept::Tensor(tensor) => Some(tensor),
+        _ => None,
+    }
+}
+
+/// Is `array` the only way to its memory, given that the caller has its only reference?
+pub(crate) fn is_sole(array: &Bound<'_, PyUntypedArray>) -> bool {
+    let fields = fields(array);
+    if !is_held_once(array) || !fields.weakreflist.is_null() {
+        return false;
+    }
+    // SAFETY: `base` is null or an object that the array keeps alive, which outlives the borrow of the array.
+    let base = match unsafe { Borrowed::from_ptr_or_opt(array.py(), fields.base) } {
+        None => return fields.flags & NPY_ARRAY_OWNDATA != 0,
+        Some(base) => base,
+    };
+    match base.cast_exact::<PyUntypedArray>() {
+        Ok(base) => is_sole(&base),
+        Err(_) => {
+            is_held_once(&base)
+                && matches!(
+                    storage(array),
+                    Some(
+                        Kept::WrittenAudio { .. } | Kept::WrittenTensor { .. } | Kept::WrittenElements { .. }
+                    )
+                )
+        }
+    }
+}
+
+/// Is there one reference only? The caller must have it: arguments of a call are held by the caller's caller.
+pub(crate) fn is_held_once(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive, and the reference count changes under the interpreter only, which is held.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
+fn storage<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a Kept> {
     let fields = fields(array);
     // SAFETY: `base` is null or an object that the array keeps alive, which outlives the borrow of the array.
     let storage = unsafe {
@@ -228,65 +247,15 @@ fn untouched<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Option<&'a Kept> {
     Some(unsafe { &*kept })
 }
 
-fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a numpy::npyffi::objects::PyArrayObject_fields {
+/// What numpy knows of an array.
+pub(crate) fn fields<'a>(array: &'a Bound<'_, PyUntypedArray>) -> &'a PyArrayObject_fields {
     // SAFETY: the pointer is that of a live array; its header is valid while the array is borrowed.
     unsafe { &*numpy::npyffi::_PyArray_GET_ITEM_DATA(array.as_array_ptr()) }
 }
 
-fn data(array: &Bound<'_, PyUntypedArray>) -> *const u8 {
+/// Where an array's first element is.
+pub(crate) fn data(array: &Bound<'_, PyUntypedArray>) -> *const u8 {
     fields(array).data.cast_const().cast()
-}
-
-fn is_native(array: &Bound<'_, PyUntypedArray>) -> bool {
-    array.dtype().is_native_byteorder() != Some(false)
-}
-
-/// Copies a native float32 array of `channels * frames` elements, whatever its strides, in interleaved order.
-fn interleave(array: &Bound<'_, PyUntypedArray>, channels: usize, frames: usize) -> Vec<f32> {
-    let count = channels * frames;
-    let mut samples = Vec::with_capacity(count);
-    if count == 0 {
-        return samples;
-    }
-    let strides = array.strides();
-    let (by_channel, by_frame) = match *strides {
-        [by_frame] => (0, by_frame),
-        [by_channel, by_frame] => (by_channel, by_frame),
-        _ => return samples,
-    };
-    let width = size_of::<f32>().cast_signed();
-    let start = data(array);
-    let is_interleaved = by_frame == width * channels.cast_signed() && (channels == 1 || by_channel == width);
-    // SAFETY: numpy guarantees that every index within the shape addresses a live element of the array, of 4 bytes
-    // of any alignment; the caller is attached to the interpreter, so no Python code frees the array meanwhile, and
-    // `samples` has room for `count` values, all of which are written before its length is set.
-    unsafe {
-        if is_interleaved {
-            std::ptr::copy_nonoverlapping(start, samples.as_mut_ptr().cast::<u8>(), count * size_of::<f32>());
-        } else {
-            let target: *mut f32 = samples.as_mut_ptr();
-            for channel in 0..channels {
-                let mut source = start.offset(by_channel * channel.cast_signed());
-                for frame in 0..frames {
-                    target.add(frame * channels + channel).write(source.cast::<f32>().read_unaligned());
-                    source = source.wrapping_offset(by_frame);
-                }
-            }
-        }
-        samples.set_len(count);
-    }
-    samples
-}
-
-/// Copies the bytes of a C-contiguous array.
-fn elements(array: &Bound<'_, PyUntypedArray>) -> Bytes {
-    let count: usize = array.shape().iter().product();
-    let length = count * array.dtype().itemsize();
-    if length == 0 {
-        return Bytes::new();
-    }
-    // SAFETY: a C-contiguous array is one block of `length` initialised bytes; no Python code runs during the copy.
-    Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data(array), length) })
 }
 
 const fn type_num(dtype: DType) -> NPY_TYPES {
@@ -318,24 +287,4 @@ const fn type_num(dtype: DType) -> NPY_TYPES {
     }
 }
 
-const LONG_IS_64: bool = size_of::<std::ffi::c_long>() == 8;
-
-fn dtype(number: c_int) -> Option<DType> {
-    let numbers: [(NPY_TYPES, DType); 14] = [
-        (NPY_TYPES::NPY_FLOAT, DType::Float32),
-        (NPY_TYPES::NPY_DOUBLE, DType::Float64),
-        (NPY_TYPES::NPY_HALF, DType::Float16),
-        (NPY_TYPES::NPY_BOOL, DType::Bool),
-        (NPY_TYPES::NPY_BYTE, DType::Int8),
-        (NPY_TYPES::NPY_UBYTE, DType::Uint8),
-        (NPY_TYPES::NPY_SHORT, DType::Int16),
-        (NPY_TYPES::NPY_USHORT, DType::Uint16),
-        (NPY_TYPES::NPY_INT, DType::Int32),
-        (NPY_TYPES::NPY_UINT, DType::Uint32),
-        (NPY_TYPES::NPY_LONG, if LONG_IS_64 { DType::Int64 } else { DType::Int32 }),
-        (NPY_TYPES::NPY_ULONG, if LONG_IS_64 { DType::Uint64 } else { DType::Uint32 }),
-        (NPY_TYPES::NPY_LONGLONG, DType::Int64),
-        (NPY_TYPES::NPY_ULONGLONG, DType::Uint64),
-    ];
-    numbers.into_iter().find_map(|(known, dtype)| (known as c_int == number).then_some(dtype))
-}
+pub(crate) const LONG_IS_64: bool = size_of::<std::ffi::c_long>() == 8;

@@ -15,13 +15,16 @@ mod class;
 mod config;
 #[cfg(not(Py_LIMITED_API))]
 mod embed;
+mod entering;
 mod errors;
 mod info;
 mod interpreter;
 mod kernel;
 mod live;
+mod loan;
 pub mod marshal;
 mod node;
+mod object;
 mod shim;
 mod venv;
 

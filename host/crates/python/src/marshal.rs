@@ -10,9 +10,10 @@
 //!
 //! Back the same way, where nothing is lost: a tuple other than audio, a set, an int beyond 64 bits, NaN, a dict
 //! with other keys than strings, an instance of a subclass or of any other class travels as an object. So whatever a
-//! Python node returns, the next one gets an equal value of the same type.
+//! Python node returns, the next one gets an equal value of the same type. What an object has for a node that is not
+//! Python's is asked only when one gets it (`object.rs`).
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
@@ -23,13 +24,12 @@ use remotemedia_core::{Opaque, Payload};
 use serde_json::{Map, Number, Value};
 
 use crate::array;
-use crate::shim;
+use crate::entering::{Terms, array_to_audio, array_to_tensor};
+pub use crate::loan::Loans;
+use crate::object::Held;
 
 /// Containers nested deeper than this travel as objects: they may contain themselves.
 const MAX_DEPTH: usize = 100;
-
-/// A Python object inside an [`Opaque`].
-struct Held(Py<PyAny>);
 
 /// The Python value of `payload`.
 ///
@@ -52,13 +52,28 @@ pub fn payload_to_python<'py>(py: Python<'py>, payload: Payload) -> PyResult<Bou
     }
 }
 
-/// The payload of `value`; `None` counts as JSON null.
+/// The payload of `value`; `None` counts as JSON null. Arrays are read in place during the call that [`Loans`] are open
+/// for, else copied.
 ///
 /// # Errors
 /// When Python runs out of memory or a conversion of numpy's fails.
 pub fn python_to_payload(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    to_payload(value, Terms::Lend)
+}
+
+/// As [`python_to_payload`], of a value that is given away: an array that nobody else holds becomes the packet's, any
+/// other is copied.
+///
+/// # Errors
+/// As [`python_to_payload`].
+pub fn given_to_payload(value: Bound<'_, PyAny>) -> PyResult<Payload> {
+    let terms = if array::is_held_once(&value) { Terms::Take } else { Terms::Copy };
+    to_payload(&value, terms)
+}
+
+fn to_payload(value: &Bound<'_, PyAny>, terms: Terms) -> PyResult<Payload> {
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        if let Some(audio) = audio_of(tuple)? {
+        if let Some(audio) = audio_of(tuple, terms)? {
             return Ok(audio);
         }
     } else if let Ok(text) = value.cast_exact::<PyString>() {
@@ -70,45 +85,47 @@ pub fn python_to_payload(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     } else if let Some(value) = python_to_json(value, MAX_DEPTH) {
         return Ok(Payload::Json(Arc::new(value)));
     } else if let Some(array) = array::as_array(value)
-        && let Some(tensor) = array::array_to_tensor(array)?
+        && let Some(tensor) = array_to_tensor(array, terms)?
     {
         return Ok(tensor.into());
     }
-    hold(value)
+    // Whoever made an object may still change it, unless it is only fed.
+    Ok(hold(value, if terms == Terms::Lend { Terms::Lend } else { Terms::Copy }))
 }
 
 /// The object inside `object`, when it came from Python.
 #[must_use]
 pub fn open<'py>(py: Python<'py>, object: &Opaque) -> Option<Bound<'py, PyAny>> {
-    object.downcast_ref::<Held>().map(|held| held.0.bind(py).clone())
+    object.downcast_ref::<Held>().map(|held| held.object.bind(py).clone())
 }
 
 /// `value` as an object payload, whatever it is: for whoever hands it to Python nodes only.
 #[must_use]
 pub fn hold_as_it_is(value: &Bound<'_, PyAny>) -> Payload {
-    static NAME: OnceLock<Arc<str>> = OnceLock::new();
-    let name = NAME.get_or_init(|| "a Python object".into());
-    Payload::Object(Opaque::new(Arc::clone(name), Held(value.clone().unbind())))
+    hold(value, Terms::Copy)
 }
 
-fn hold(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    let name: String = shim::report(value.py())?.call_method1("type_name", (value,))?.extract()?;
-    Ok(Payload::Object(Opaque::new(name, Held(value.clone().unbind()))))
+fn hold(value: &Bound<'_, PyAny>, terms: Terms) -> Payload {
+    Payload::Object(Opaque::of(Held { object: value.clone().unbind(), terms }))
 }
 
 /// Audio is a pair of a floating-point array and a whole sample rate.
-fn audio_of(tuple: &Bound<'_, PyTuple>) -> PyResult<Option<Payload>> {
+fn audio_of(tuple: &Bound<'_, PyTuple>, terms: Terms) -> PyResult<Option<Payload>> {
     if tuple.len() != 2 {
         return Ok(None);
     }
     let (samples, rate) = (tuple.get_borrowed_item(0)?, tuple.get_borrowed_item(1)?);
     let Some(samples) = array::as_array(&samples) else { return Ok(None) };
-    if rate.is_exact_instance_of::<PyBool>() || array::as_array(&rate).is_some() {
-        return Ok(None);
+    let Some(rate) = sample_rate(&rate) else { return Ok(None) };
+    Ok(array_to_audio(samples, rate, terms)?.map(Payload::Audio))
+}
+
+/// Takes numpy's whole numbers too, by their `__index__`, and refuses floats.
+pub(crate) fn sample_rate(rate: &Bound<'_, PyAny>) -> Option<u32> {
+    if rate.is_exact_instance_of::<PyBool>() || array::as_array(rate).is_some() {
+        return None;
     }
-    // Takes numpy's whole numbers too, by their `__index__`, and refuses floats.
-    let Ok(rate) = rate.extract::<u32>() else { return Ok(None) };
-    Ok(array::array_to_audio(samples, rate)?.map(Payload::Audio))
+    rate.extract().ok().filter(|rate| *rate > 0)
 }
 
 /// The Python value of a JSON value.

@@ -10,7 +10,7 @@ use remotemedia_core::{ErrorKind, Node, NodeError, NodeManifest, Outputs, Packet
 
 use crate::array;
 use crate::errors::{Verb, to_node_error};
-use crate::marshal::{hold_as_it_is, json_to_python, payload_to_python, python_to_payload};
+use crate::marshal::{given_to_payload, hold_as_it_is, json_to_python, payload_to_python};
 use crate::shim;
 
 pub(crate) struct CpythonNode {
@@ -114,20 +114,20 @@ impl CpythonNode {
     fn emit(&mut self, returned: Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
         let py = returned.py();
         match Returned::of(&returned)? {
-            Returned::Value => self.push(&returned, pts_ns, out),
+            Returned::Value => self.push(returned, pts_ns, out),
             Returned::Generator => {
                 for value in returned.try_iter()? {
-                    self.push(&value?, pts_ns, out)?;
+                    self.push(value?, pts_ns, out)?;
                 }
                 Ok(())
             }
             Returned::AsyncGenerator => {
                 let values = self.driver(py)?.call_method1("collect", (returned,))?;
-                values.cast::<PyList>()?.iter().try_for_each(|value| self.push(&value, pts_ns, out))
+                values.cast::<PyList>()?.iter().try_for_each(|value| self.push(value, pts_ns, out))
             }
             Returned::Awaitable => {
                 let value = self.driver(py)?.call_method1("complete", (returned,))?;
-                self.push(&value, pts_ns, out)
+                self.push(value, pts_ns, out)
             }
         }
     }
@@ -135,14 +135,14 @@ impl CpythonNode {
     fn emit_streamed(&self, values: &Bound<'_, PyAny>, out: &mut Outputs) -> PyResult<()> {
         for pair in values.cast::<PyList>()?.iter() {
             let (pts_ns, value): (i64, Bound<'_, PyAny>) = pair.extract()?;
-            self.push(&value, pts_ns, out)?;
+            self.push(value, pts_ns, out)?;
         }
         Ok(())
     }
 
-    fn push(&self, value: &Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
+    fn push(&self, value: Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
         if !value.is_none() {
-            let payload = if self.opaque { hold_as_it_is(value) } else { python_to_payload(value)? };
+            let payload = if self.opaque { hold_as_it_is(&value) } else { given_to_payload(value)? };
             out.push(Packet { pts_ns, payload });
         }
         Ok(())
@@ -205,7 +205,7 @@ fn input<'py>(py: Python<'py>, payload: Payload) -> Result<Bound<'py, PyAny>, No
         return Err(NodeError::invalid_input(message));
     }
     if matches!(payload, Payload::Audio(_) | Payload::Tensor(_)) {
-        array::require_numpy(py).map_err(|error| no_numpy(py, &error, payload.type_name()))?;
+        array::require_numpy(py).map_err(|error| no_numpy(py, &error, &payload.type_name()))?;
     }
     payload_to_python(py, payload).map_err(|error| to_node_error(py, &error, Verb::Run))
 }

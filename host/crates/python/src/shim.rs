@@ -47,4 +47,6 @@ shims! {
     drive = "shim/drive.py";
     /// Exceptions and objects in words.
     report = "shim/report.py";
+    /// What objects have for nodes that are not Python's.
+    enter = "shim/enter.py";
 }

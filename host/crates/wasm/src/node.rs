@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use remotemedia_core::{Node, NodeError, Outputs, Packet, Port};
+use remotemedia_core::{Node, NodeError, Outputs, Packet, Payload, Port};
 
 use crate::counters::Counters;
 use crate::instance::{Instance, Sandbox};
@@ -54,8 +54,8 @@ impl WasmNode {
         Arc::clone(&self.made_of.sandbox.counters)
     }
 
-    /// The guest learns only of packets that its descriptor allows.
-    fn refuse(&self, port: Port, packet: &Packet) -> Result<(), NodeError> {
+    /// The guest learns only of packets that its descriptor allows. Objects come as what they have for it.
+    fn admit(&self, port: Port, packet: Packet) -> Result<Packet, NodeError> {
         let descriptor = &self.made_of.loaded.descriptor;
         let Some(declared) = descriptor.inputs.get(usize::from(port.0)) else {
             return Err(NodeError::invalid_input(format!(
@@ -65,10 +65,13 @@ impl WasmNode {
                 port.0
             )));
         };
-        if packet.payload.kind().fits(declared.kind) {
-            return Ok(());
+        if let Payload::Object(_) = packet.payload {
+            return Ok(Packet { payload: packet.payload.into_kind(declared.kind)?, ..packet });
         }
-        Err(NodeError::invalid_input(format!(
+        if packet.payload.kind().fits(declared.kind) {
+            return Ok(packet);
+        }
+        Err(NodeError::wrong_kind(format!(
             "`{}` takes {} on `{}`, got {}",
             descriptor.node_type,
             declared.kind.name(),
@@ -130,7 +133,7 @@ impl Node for WasmNode {
     }
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
-        self.refuse(port, &packet)?;
+        let packet = self.admit(port, packet)?;
         let (pts_ns, emitted) = (packet.pts_ns, out.len());
         match self.instance.process(&self.made_of.loaded.descriptor, port, packet, out) {
             Ok(()) => Ok(()),

@@ -57,6 +57,10 @@ class InvalidInputError(NodeError):
     remotemedia_kind = "invalid_input"
 
 
+class UnacceptableValueError(InvalidInputError, SerializationError):
+    """A value came to a native node or a component that cannot take it: a `TypeError` that names place and type."""
+
+
 class TransientError(NodeError):
     """Failed now, may work again. Raising it promises that the node's state is as it was before the call."""
 

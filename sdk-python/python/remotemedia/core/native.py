@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from remotemedia.core.exceptions import ManifestError, NodeError
+from remotemedia.core.exceptions import ManifestError, NodeError, UnacceptableValueError
 from remotemedia.core.failure import add_note
 from remotemedia.core.graph import Graph
 from remotemedia.core.metrics import Counters
@@ -36,6 +36,13 @@ def node_failure(kind: str, node_id: str, operation: str | None, message: str, t
     if trace:
         add_note(failure, trace)
     return failure
+
+
+def value_failure(
+    kind: str, node_id: str, operation: str | None, message: str, trace: str | None
+) -> UnacceptableValueError:
+    """The exception for a value that a native node or a component cannot take. The native module calls this."""
+    return UnacceptableValueError(*node_failure(kind, node_id, operation, message, trace).args, node_id=node_id, operation=operation)
 
 
 def manifest_failure(message: str) -> ManifestError:

@@ -4,6 +4,7 @@
 mod described;
 mod found;
 mod live;
+mod loans;
 mod project;
 mod raising;
 mod running;

@@ -1,7 +1,7 @@
 //! Values keep their type and identity between Python nodes; what JSON can say faithfully becomes JSON.
 
 use bytes::Bytes;
-use remotemedia_core::{Opaque, Packet, Payload};
+use remotemedia_core::{DType, Opaque, Packet, Payload, PayloadKind};
 use serde_json::{Value, json};
 
 use crate::project::{Project, Running, as_json, runtime};
@@ -113,6 +113,7 @@ fn everything_else_reaches_the_next_python_node_as_the_very_same_object() {
         ("np.float64(1.5)", "numpy.float64"),
         ("np.array([1j])", "numpy.ndarray"),
         ("np.array(['a'])", "numpy.ndarray"),
+        ("np.array([1], '>i4')", "numpy.ndarray"),
         ("np.ma.masked_array([1.0])", "numpy.ma.MaskedArray"),
         ("collections.OrderedDict(a=1)", "collections.OrderedDict"),
         ("fractions.Fraction(1, 3)", "fractions.Fraction"),
@@ -204,6 +205,40 @@ fn objects_have_a_nearest_json_for_people() {
     let Payload::Object(endless) = make.call("endless()") else { panic!("endless() is not an object") };
     assert!(runtime().object_to_json(&endless).is_some());
     assert_eq!(runtime().object_to_json(&Opaque::new("rust", 1)), None);
+}
+
+#[test]
+fn an_object_is_what_it_has_for_a_node_that_is_not_pythons() {
+    let (mut make, _) = pair();
+    let mut object = |expression: &str| make.call(expression);
+    let Ok(Payload::Bytes(bytes)) = object("bytearray(b'ab')").into_kind(PayloadKind::Bytes) else {
+        panic!("no bytes")
+    };
+    assert_eq!(bytes, Bytes::from_static(b"ab"));
+    let Ok(Payload::Tensor(tensor)) = object("np.array([1, 2], '>i4')").into_kind(PayloadKind::Tensor) else {
+        panic!("no tensor")
+    };
+    assert_eq!((tensor.dtype(), tensor.data()), (DType::Int32, &[1, 0, 0, 0, 2, 0, 0, 0][..]));
+    let matrix = "(np.matrix([[0.5, 1.0]]), 8000)";
+    let Ok(Payload::Audio(audio)) = object(matrix).into_kind(PayloadKind::Any) else { panic!("no audio") };
+    assert_eq!(audio.as_f32().unwrap(), [0.5, 1.0]);
+    for (expression, kind, wanted) in [
+        ("{'a': [0, (1,)]}", PayloadKind::Json, "wants JSON, got dict: value[\"a\"][1] is a tuple, which"),
+        (
+            "(np.zeros(2, int), 8000)",
+            PayloadKind::Audio,
+            "wants audio, got tuple: value[0] is a numpy.ndarray of int64;",
+        ),
+        (
+            "np.array([1j])",
+            PayloadKind::Tensor,
+            "wants tensor, got numpy.ndarray: value is a numpy.ndarray, which",
+        ),
+        ("endless()", PayloadKind::Any, "is a list nested deeper than 100 levels"),
+    ] {
+        let error = object(expression).into_kind(kind).unwrap_err();
+        assert!(error.is_wrong_kind && error.message.contains(wanted), "{expression}: {error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Core packets as borrowed WIT values: samples are copied once, by wasmtime, into the guest's memory.
 
-use remotemedia_core::{DType, NodeError, Packet, Payload, SampleFormat};
+use remotemedia_core::{DType, NodeError, Packet, Payload, PayloadKind, SampleFormat};
 
 use super::wit;
 
@@ -58,12 +58,8 @@ impl Lowering {
                 })
             }
             Payload::Bytes(bytes) => wit::PayloadParam::Bytes(bytes),
-            Payload::Object(object) => {
-                return Err(NodeError::invalid_input(format!(
-                    "a Python `{}` cannot enter a component: convert it to audio, text, JSON, a tensor or bytes before",
-                    object.type_name()
-                )));
-            }
+            // The node has tried to convert it.
+            Payload::Object(_) => return Err(packet.payload.refused(PayloadKind::Any)),
         };
         Ok(wit::PacketParam { pts_ns: packet.pts_ns, payload })
     }
