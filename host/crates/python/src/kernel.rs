@@ -19,7 +19,7 @@ use remotemedia_core::{
 use crate::array;
 use crate::errors::{Verb, to_node_error};
 use crate::live::LiveNodes;
-use crate::marshal::{hold_as_it_is, open, payload_to_python, python_to_payload};
+use crate::marshal::{copied_to_payload, given_to_payload, hold_as_it_is, open, payload_to_python};
 
 /// The native runtime inside a Python program: nodes with the ids of live objects work for these, all others are as
 /// ever.
@@ -135,7 +135,7 @@ impl KernelNode {
             if answer.is_none() {
                 return Ok(None);
             }
-            if self.opaque { Ok(Some(hold_as_it_is(&answer))) } else { python_to_payload(&answer).map(Some) }
+            if self.opaque { Ok(Some(hold_as_it_is(&answer))) } else { given_to_payload(answer).map(Some) }
         });
         answered.map_err(|error: PyErr| failed(&error))
     }
@@ -209,7 +209,7 @@ fn bare(item: &Bound<'_, PyAny>) -> Option<AudioBuffer> {
     let array = array::as_array(&samples)?;
     let (kind, width) = (array.dtype().kind(), array.dtype().itemsize());
     match (kind, width) {
-        (b'f', 4) => match python_to_payload(item).ok()? {
+        (b'f', 4) => match copied_to_payload(item).ok()? {
             Payload::Audio(audio) => Some(audio),
             _ => None,
         },
@@ -227,7 +227,7 @@ fn bare(item: &Bound<'_, PyAny>) -> Option<AudioBuffer> {
             };
             // As (frames, channels) the elements are interleaved.
             let frames_first = samples.getattr("T").ok()?;
-            match python_to_payload(&frames_first).ok()? {
+            match copied_to_payload(&frames_first).ok()? {
                 Payload::Tensor(tensor) => AudioBuffer::from_bytes(spec, tensor.data()).ok(),
                 _ => None,
             }

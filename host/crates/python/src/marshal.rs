@@ -71,6 +71,14 @@ pub fn given_to_payload(value: Bound<'_, PyAny>) -> PyResult<Payload> {
     to_payload(&value, terms)
 }
 
+/// As [`python_to_payload`], of a value that is looked at while a node runs: arrays are copied.
+///
+/// # Errors
+/// As [`python_to_payload`].
+pub(crate) fn copied_to_payload(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    to_payload(value, Terms::Copy)
+}
+
 fn to_payload(value: &Bound<'_, PyAny>, terms: Terms) -> PyResult<Payload> {
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
         if let Some(audio) = audio_of(tuple, terms)? {
