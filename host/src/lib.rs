@@ -25,7 +25,7 @@ pub use policy::{PolicyError, load_policy, policy_to_toml};
 pub use remotemedia_core as core;
 /// For those who build on the host alone.
 pub use remotemedia_engine as engine;
-pub use remotemedia_python::{InterpreterInfo, LiveNode, LiveNodes, marshal};
+pub use remotemedia_python::{InterpreterInfo, LiveNode, LiveNodes, StreamClock, marshal};
 pub use remotemedia_wasm::{
     BinaryKind, ChildFailure, ChildLimits, CompilerProgram, ComponentFacts, Import, Inspection, Offer,
     SandboxCounts, WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,

@@ -12,7 +12,7 @@ use pyo3::types::PyList;
 use remotemedia_host::core::manifest::ManifestFormat;
 use remotemedia_host::core::{Manifest, NodeError, Packet, Payload};
 use remotemedia_host::engine::{Canceller, Output, Pipeline, PipelineOptions, Plan};
-use remotemedia_host::{Config, Host, LiveNode, LiveNodes, marshal};
+use remotemedia_host::{Config, Host, LiveNode, LiveNodes, StreamClock, marshal};
 
 use crate::cli::own_compiler;
 use crate::errors::{manifest_errors, node_error};
@@ -33,6 +33,7 @@ struct Source {
     takes_objects: bool,
     /// It hands objects on; where it gives None, it gives nothing.
     drops_none: bool,
+    clock: Mutex<StreamClock>,
 }
 
 /// A planned graph and, between `begin` and `end`, its running pipeline.
@@ -68,6 +69,7 @@ impl Session {
             id: id.into(),
             takes_objects: take_objects.contains(id),
             drops_none: take_objects.contains(id) && !live_ids.contains(id),
+            clock: Mutex::default(),
         };
         let live: LiveNodes = live
             .into_iter()
@@ -116,6 +118,7 @@ impl Session {
 
     /// Creates and initializes the nodes that are not Python's own.
     fn begin(&self, py: Python<'_>) -> PyResult<()> {
+        self.sources.iter().for_each(|source| *lock(&source.clock) = StreamClock::default());
         let options = PipelineOptions { metrics: self.metrics, ..PipelineOptions::default() };
         let started = py.detach(|| {
             let pipeline = self.host.start(&self.plan, options)?;
@@ -140,7 +143,7 @@ impl Session {
         node_id: &str,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Outputs<'py>> {
-        let packet = packet(value, true)?;
+        let packet = Packet { pts_ns: 0, payload: marshal::hold_as_it_is(value) };
         self.call(py, move |pipeline| pipeline.feed(node_id, packet))
     }
 
@@ -222,7 +225,7 @@ impl Session {
         self.sources
             .iter()
             .filter(|source| !(source.drops_none && value.is_none()))
-            .map(|source| Ok((source.id.as_str(), packet(value, source.takes_objects)?)))
+            .map(|source| Ok((source.id.as_str(), source.packet(value)?)))
             .collect()
     }
 
@@ -277,9 +280,14 @@ fn data_bytes(payload: &Payload) -> usize {
     }
 }
 
-fn packet(value: &Bound<'_, PyAny>, as_it_is: bool) -> PyResult<Packet> {
-    let payload = if as_it_is { marshal::hold_as_it_is(value) } else { marshal::python_to_payload(value)? };
-    Ok(Packet { pts_ns: 0, payload })
+impl Source {
+    fn packet(&self, value: &Bound<'_, PyAny>) -> PyResult<Packet> {
+        if self.takes_objects {
+            return Ok(Packet { pts_ns: 0, payload: marshal::hold_as_it_is(value) });
+        }
+        let payload = marshal::python_to_payload(value)?;
+        Ok(Packet { pts_ns: lock(&self.clock).stamp(&payload), payload })
+    }
 }
 
 fn values(py: Python<'_>, outputs: Vec<Output>) -> PyResult<Outputs<'_>> {

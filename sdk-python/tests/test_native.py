@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import threading
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ import remotemedia
 import remotemedia_runtime
 from remotemedia import Node, NodeError, Pipeline, runtime
 from remotemedia.core.exceptions import ManifestError
-from remotemedia.nodes import AudioResampleNode, NativeNode, WasmNode
+from remotemedia.nodes import AudioResampleNode, FormatConverterNode, NativeNode, WasmNode
 from remotemedia.testing import TestSink, TestSource, assert_audio_close
 
 NATIVE = "rust_inprocess_ffi"
-GUESTS = Path(__file__).resolve().parents[2] / "target/guests"
+ROOT = Path(__file__).resolve().parents[2]
+GUESTS = ROOT / "target/guests"
 
 
 def run(nodes, items):
@@ -328,3 +330,21 @@ def test_params_that_changed_between_runs_count():
     assert pipeline.run_sync(1) == 2
     node.params["addend"] = 5
     assert pipeline.run_sync(1) == 6
+
+
+@pytest.mark.parametrize("first", ["nothing", "python", "native"])
+def test_chunks_are_one_stream_to_native_nodes(first):
+    with wave.open(str(ROOT / "docs/examples/speech/speech.wav")) as file:
+        rate, raw = file.getframerate(), file.readframes(file.getnframes())
+    samples = (np.frombuffer(raw, np.int16).astype(np.float32) / 32768).reshape(1, -1)
+
+    class Same(Node):
+        def process(self, data):
+            return data
+
+    before = {"nothing": [], "python": [Same()], "native": [FormatConverterNode("f32")]}[first]
+    pipeline = Pipeline([*before, NativeNode("VAD")], mode=NATIVE)
+    chunks = [(samples[:, at : at + 441], rate) for at in range(0, samples.shape[1], 441)]
+    whole = pipeline.run_sync([(samples, rate)])
+    assert len(whole) > 3
+    assert pipeline.run_sync(chunks) == whole

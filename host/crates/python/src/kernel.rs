@@ -17,6 +17,7 @@ use remotemedia_core::{
 };
 
 use crate::array;
+use crate::clock::StreamClock;
 use crate::errors::{Verb, to_node_error};
 use crate::live::LiveNodes;
 use crate::marshal::{copied_to_payload, given_to_payload, hold_as_it_is, open, payload_to_python};
@@ -76,6 +77,7 @@ impl Runtime for KernelRuntime {
             gives_audio,
             opaque: live.opaque,
             given: Outputs::new(),
+            clock: StreamClock::default(),
         }))
     }
 }
@@ -90,6 +92,8 @@ struct KernelNode {
     /// Only Python takes what it gives.
     opaque: bool,
     given: Outputs,
+    /// When the audio in objects begins.
+    clock: StreamClock,
 }
 
 /// An item that is audio.
@@ -159,10 +163,12 @@ impl Node for KernelNode {
         let Some(Taken { audio, item }) = self.take(&packet.payload)? else {
             return self.object.process(port, packet, out);
         };
-        let pts_ns = packet.pts_ns;
+        let audio = Payload::Audio(audio);
+        let is_object = matches!(packet.payload, Payload::Object(_));
+        let pts_ns = if is_object { self.clock.stamp(&audio) } else { packet.pts_ns };
         // Objects are kept for the case that the native node refuses them. Audio is not, so that it has one owner.
-        let original = matches!(packet.payload, Payload::Object(_)).then_some(packet);
-        match self.native.process(port, Packet { pts_ns, payload: Payload::Audio(audio) }, &mut self.given) {
+        let original = is_object.then_some(packet);
+        match self.native.process(port, Packet { pts_ns, payload: audio }, &mut self.given) {
             Ok(()) => {}
             Err(NodeError { kind: ErrorKind::InvalidInput, .. }) if original.is_some() => {
                 self.given.truncate(0);

@@ -12,6 +12,7 @@
 
 mod array;
 mod class;
+mod clock;
 mod config;
 #[cfg(not(Py_LIMITED_API))]
 mod embed;
@@ -37,6 +38,7 @@ use remotemedia_core::{
 };
 use serde_json::Value;
 
+pub use clock::StreamClock;
 pub use config::{CpythonConfig, PYTHON_VERSION};
 pub use info::InterpreterInfo;
 pub use kernel::KernelRuntime;

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyType};
 use remotemedia_core::{ErrorKind, Node, NodeError, NodeManifest, Outputs, Packet, Payload, Port};
 
 use crate::array;
+use crate::clock::StreamClock;
 use crate::errors::{Verb, to_node_error};
 use crate::marshal::{given_to_payload, hold_as_it_is, json_to_python, payload_to_python};
 use crate::shim;
@@ -23,6 +24,8 @@ pub(crate) struct CpythonNode {
     is_streaming: bool,
     /// Outputs stay Python objects, because only Python takes them: nothing is converted, and nothing lost.
     opaque: bool,
+    /// Of a live node: when what it gives begins, because the program says no times.
+    clock: Option<StreamClock>,
     /// Names of the input ports when there are several: `process` is then told which, as `port=`.
     ports: Vec<Py<PyString>>,
     inputs: usize,
@@ -55,6 +58,7 @@ impl CpythonNode {
             stream: None,
             is_streaming,
             opaque: false,
+            clock: None,
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
             inputs,
             last_pts_ns: 0,
@@ -74,6 +78,7 @@ impl CpythonNode {
             stream: None,
             is_streaming: false,
             opaque,
+            clock: Some(StreamClock::default()),
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
             inputs,
             last_pts_ns: 0,
@@ -132,7 +137,7 @@ impl CpythonNode {
         }
     }
 
-    fn emit_streamed(&self, values: &Bound<'_, PyAny>, out: &mut Outputs) -> PyResult<()> {
+    fn emit_streamed(&mut self, values: &Bound<'_, PyAny>, out: &mut Outputs) -> PyResult<()> {
         for pair in values.cast::<PyList>()?.iter() {
             let (pts_ns, value): (i64, Bound<'_, PyAny>) = pair.extract()?;
             self.push(value, pts_ns, out)?;
@@ -140,9 +145,10 @@ impl CpythonNode {
         Ok(())
     }
 
-    fn push(&self, value: Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
+    fn push(&mut self, value: Bound<'_, PyAny>, pts_ns: i64, out: &mut Outputs) -> PyResult<()> {
         if !value.is_none() {
             let payload = if self.opaque { hold_as_it_is(&value) } else { given_to_payload(value)? };
+            let pts_ns = self.clock.as_mut().map_or(pts_ns, |clock| clock.stamp(&payload));
             out.push(Packet { pts_ns, payload });
         }
         Ok(())
