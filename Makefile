@@ -36,7 +36,7 @@ test: setup ## Run the whole test suite
 	cd guest-nodes/python/gain && PYTHONPATH=../sdk ../.venv/bin/python -m unittest --quiet
 	.ci/python-wheel.sh $(TARGET_DIR)/wheel
 	.ci/types.sh $(TARGET_DIR)/wheel/site
-	PYTHONPATH=$(TARGET_DIR)/wheel/site .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
+	PYTHONPATH=$(abspath $(TARGET_DIR))/wheel/site .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
 	$(CARGO) test --locked --workspace
 
@@ -44,7 +44,7 @@ test-ml: setup ## Test the Python nodes that need torch and transformers (instal
 	@.ci/ml-env.sh $(TARGET_DIR)/ml
 	$(CARGO) build --locked --workspace --lib --bins --tests
 	.ci/python-wheel.sh $(TARGET_DIR)/wheel
-	PYTHONPATH=$(TARGET_DIR)/wheel/site:$(TARGET_DIR)/ml .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml \
+	PYTHONPATH=$(abspath $(TARGET_DIR))/wheel/site:$(abspath $(TARGET_DIR))/ml .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml \
 	  sdk-python/tests-ml
 
 lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests

@@ -3,9 +3,7 @@
     PYTHONPATH=target/wheel/site .venv/bin/python benches/python/vad_scores.py [--seed 1] [--set DIR]
 
 Makes the set of tests/media/make_vad_set.py (12.5 minutes; needs espeak-ng), or reads it from DIR, runs every detector
-over it, and prints JSON. Silero gets chunks of 30 ms, the native engines whole recordings, of which their results do not
-depend: items that enter from Python carry no time, and the native VAD takes each chunk without one for a new stream. Per
-detector:
+over it in chunks of 30 ms, and prints JSON. Per detector:
 
 - segment_f1: of its segments, in steps of 10 ms, as tests/vad_labelled_set.rs counts; also by noise and by level
 - frame_f1, auc: of its windows' probabilities, each against what is true in the middle of the window; F1 at 0.5. Only
@@ -75,10 +73,9 @@ def read_set(folder: Path) -> list[Recording]:
 
 
 def run(node: Node, recording: Recording) -> list[Any]:
-    """What the node gives for the recording, in chunks of 30 ms unless it is native."""
+    """What the node gives for the recording, in chunks of 30 ms."""
     samples = recording.samples[np.newaxis]
-    chunk = samples.shape[1] if isinstance(node, NativeNode) else CHUNK
-    chunks = [(samples[:, begin : begin + chunk], RATE_HZ) for begin in range(0, samples.shape[1], chunk)]
+    chunks = [(samples[:, begin : begin + CHUNK], RATE_HZ) for begin in range(0, samples.shape[1], CHUNK)]
     out = Pipeline([node]).run_sync(chunks)
     return [] if out is None else out if isinstance(out, list) else [out]
 

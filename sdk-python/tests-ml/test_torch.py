@@ -6,7 +6,7 @@ import torch
 
 from remotemedia import Node, NodeError, Pipeline
 from remotemedia.core.exceptions import ConfigurationError, InvalidInputError
-from remotemedia.nodes import TorchNode
+from remotemedia.nodes import NativeNode, TorchNode
 from remotemedia.nodes.ml import DeviceError
 from remotemedia.testing import TestSink, run_node
 
@@ -226,3 +226,11 @@ def test_tensors_pass_between_nodes_as_the_same_object(mode):
     sink = TestSink()
     out = Pipeline([Make(), sink], mode=mode).run_sync(7)
     assert out is made[0] and sink.received[0] is made[0]
+
+
+def test_tensors_enter_native_nodes_and_what_leaves_those_enters_modules():
+    samples = torch.linspace(-0.25, 0.25, 8).reshape(2, 4)
+    gain, module = NativeNode("AudioGain", gain_db=6.0), Double()
+    out, rate = Pipeline([gain, TorchNode(module), NativeNode("PassThrough")]).run_sync((samples, 16000))
+    assert (rate, module.shapes) == (16000, [(2, 4)])
+    np.testing.assert_allclose(out, samples.numpy() * 2 * 10 ** (6.0 / 20), rtol=1e-5)
