@@ -236,6 +236,51 @@ def test_the_interpreter_ends_with_a_pipeline_that_is_open(mode):
     assert (code, said, errors) == (0, ["2"], "")
 
 
+@pytest.mark.parametrize("how", ["run_sync", "run"])
+def test_the_interpreter_ends_while_a_daemon_thread_runs_a_pipeline(mode, how):
+    code, said, errors = _said(f"""
+        import asyncio, threading
+        import remotemedia.core.worker as worker
+        from remotemedia import Node, Pipeline
+        worker.STOP_LIMIT_S = 0.2
+        begun = threading.Event()
+        class Hangs(Node):
+            def process(self, data):
+                begun.set()
+                threading.Event().wait()
+        pipeline = Pipeline([Hangs()], mode={mode!r})
+        run = (lambda: pipeline.run_sync(1)) if {how!r} == "run_sync" else (lambda: asyncio.run(pipeline.run(1)))
+        threading.Thread(target=run, daemon=True).start()
+        begun.wait()
+        print("ends", flush=True)
+    """)
+    # Below native frames a daemon thread cannot be ended: the process ends without the node, and says so.
+    native = mode == NATIVE
+    assert (code, said) == (1 if native else 0, ["ends"])
+    assert ("a node is still in a call; the process ends without it" in errors) == native
+
+
+@pytest.mark.parametrize("how", ["run_sync", "run"])
+def test_a_call_on_a_daemon_thread_may_end_when_the_interpreter_does(mode, how):
+    code, said, _ = _said(f"""
+        import asyncio, threading, time
+        from remotemedia import Node, Pipeline
+        begun = threading.Event()
+        class Slow(Node):
+            def process(self, data):
+                begun.set()
+                for _ in range(50):
+                    time.sleep(0.01)
+                return data
+        pipeline = Pipeline([Slow(), Slow()], mode={mode!r})
+        run = (lambda: pipeline.run_sync(1)) if {how!r} == "run_sync" else (lambda: asyncio.run(pipeline.run(1)))
+        threading.Thread(target=run, daemon=True).start()
+        begun.wait()
+        print("ends", flush=True)
+    """)
+    assert (code, said) == (0, ["ends"])
+
+
 def _rss_kib():
     with open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))

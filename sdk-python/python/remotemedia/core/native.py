@@ -30,8 +30,8 @@ _LAZY = frozenset({GeneratorType, AsyncGeneratorType, CoroutineType})
 
 def node_failure(kind: str, node_id: str, operation: str | None, message: str, trace: str | None) -> NodeError:
     """The exception for a node that failed natively. The native module calls this."""
-    where = f"node `{node_id}`, {operation or 'run'}"
-    failure = NodeError(f"{where}: {message}", node_id=node_id, operation=operation)
+    where = f"node `{node_id}`, {operation or 'run'}: " if node_id else ""
+    failure = NodeError(f"{where}{message}", node_id=node_id, operation=operation)
     failure.remotemedia_kind = kind
     if trace:
         add_note(failure, trace)

@@ -13,7 +13,7 @@ from remotemedia.core.metrics import Counters
 from remotemedia.core.modes import PYTHON_CPU
 from remotemedia.core.progress import Progress, progress_of
 from remotemedia.core.python_cpu import Cancelled, Session
-from remotemedia.core.worker import Worker
+from remotemedia.core.worker import Worker, on_this_thread
 
 Outputs = list[tuple[int, Any]]
 
@@ -50,6 +50,11 @@ class Running:
 
     def run_sync(self, input_data: Any, progress: bool | Progress) -> Any:
         """One run from initialize to cleanup."""
+        if self._session.in_native_code:
+            return on_this_thread(self._session.cancel, self._run, input_data, progress)
+        return self._run(input_data, progress)
+
+    def _run(self, input_data: Any, progress: bool | Progress) -> Any:
         if self._session.is_native and input_data is not None and progress is False:
             items = input_data if isinstance(input_data, list) else [input_data]
             return self._interruptible_run(items) if _has_long_item(items) else self._native_run(items)
@@ -116,7 +121,7 @@ class Running:
             return self.run_sync(input_data, progress)
         self._worker = Worker.taken(self._name, self._session.in_native_code)
         try:
-            return await self._call(self.run_sync, input_data, progress)
+            return await self._call(self._run, input_data, progress)
         finally:
             self._worker.give_back()
 

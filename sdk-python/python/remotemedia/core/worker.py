@@ -158,6 +158,23 @@ class _Job(Generic[T]):
 
 _in_native_code: weakref.WeakSet[Worker] = weakref.WeakSet()
 
+#: What runs in native code on daemon threads of the program's own: how to interrupt it, and what is set when it has ended.
+_on_daemons: dict[threading.Event, Callable[[], None]] = {}
+
+
+def on_this_thread(interrupt: Callable[[], None], function: Callable[..., T], *arguments: Any) -> T:
+    """`function(*arguments)`, in native code. On a daemon thread `interrupt` is called when the interpreter ends."""
+    if not threading.current_thread().daemon:
+        return function(*arguments)
+    ended = threading.Event()
+    _on_daemons[ended] = interrupt
+    try:
+        return function(*arguments)
+    finally:
+        del _on_daemons[ended]
+        ended.set()
+
+
 #: A thread that waits costs less than a new one.
 _idle: list[Worker] = []
 _MOST_IDLE = 4
@@ -175,7 +192,12 @@ def _at_exit() -> None:
     """
     deadline = time.monotonic() + STOP_LIMIT_S
     # Every thread is asked, and waited for.
-    if not all([worker.stop(deadline) for worker in list(_in_native_code)]):
+    left = list(_on_daemons)
+    for interrupt in list(_on_daemons.values()):
+        interrupt()
+    ended = [worker.stop(deadline) for worker in list(_in_native_code)]
+    ended += [run.wait(max(0.0, deadline - time.monotonic())) for run in left]
+    if not all(ended):
         print("remotemedia: a node is still in a call; the process ends without it", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
