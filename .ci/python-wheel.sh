@@ -14,6 +14,8 @@ python=$PWD/.venv/bin/python
 rm -rf "$folder"
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+# Where the host was built before, PyO3 may keep what it knew of Python then, and cargo does not notice.
+[ "$profile" != --release ] || cargo clean --quiet --release -p pyo3-build-config
 # maturin tells PyO3 which Python it builds for, and to link none.
 unset PYO3_PYTHON
 "$python" -m maturin build "$profile" --locked --manifest-path sdk-python/Cargo.toml --interpreter "$python" --out "$folder"
