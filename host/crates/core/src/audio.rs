@@ -212,6 +212,12 @@ impl AudioBuffer {
         self.len
     }
 
+    /// Bytes of all samples together.
+    #[must_use]
+    pub fn byte_count(&self) -> usize {
+        self.len * self.spec().format.bytes_per_sample()
+    }
+
     /// True when there is no frame.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -34,6 +34,21 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::InvalidParams,
+        Self::InvalidInput,
+        Self::Transient,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::Trap,
+        Self::PermissionDenied,
+        Self::LimitExceeded,
+        Self::CircuitOpen,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
     /// The name on the wire, for example `invalid_params`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -123,6 +123,12 @@ impl Outputs {
         self.packets.len()
     }
 
+    /// Bytes of the payloads that wait to be taken, as [`crate::Payload::byte_count`] counts them.
+    #[must_use]
+    pub fn byte_count(&self) -> usize {
+        self.packets.iter().map(|(_, packet)| packet.payload.byte_count()).sum()
+    }
+
     /// True when no packet waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -81,6 +81,19 @@ impl Payload {
         }
     }
 
+    /// Bytes of samples, text, elements or bytes. A JSON value and an object have no size before somebody writes them
+    /// down: 0.
+    #[must_use]
+    pub fn byte_count(&self) -> usize {
+        match self {
+            Self::Audio(audio) => audio.byte_count(),
+            Self::Text(text) => text.len(),
+            Self::Tensor(tensor) => tensor.data().len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Json(_) | Self::Object(_) => 0,
+        }
+    }
+
     /// What to call this payload in an error message.
     #[must_use]
     pub fn type_name(&self) -> Cow<'_, str> {

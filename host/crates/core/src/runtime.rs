@@ -1,5 +1,6 @@
 //! A runtime: one way of creating nodes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::NodeDescriptor;
@@ -8,7 +9,7 @@ use crate::manifest::{ManifestError, NodeManifest};
 use crate::node::Node;
 
 /// Which runtime runs a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuntimeKind {
     /// Rust compiled into the host.

@@ -1,12 +1,14 @@
 //! Turns a plan into stages that can run: creates the nodes, the queues and the routes between them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use remotemedia_core::manifest::QueueSpec;
 use remotemedia_core::{NodeError, Operation, Port, Runtime};
 
 use crate::control::Control;
 use crate::inbox::Inbox;
+use crate::metrics::{NodeCounters, NodeEntry};
 use crate::outbox::Outbox;
 use crate::pipeline::PipelineOptions;
 use crate::plan::Plan;
@@ -21,6 +23,16 @@ pub(crate) struct QueueInfo {
     pub(crate) to: usize,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) lane: usize,
+}
+
+/// A plan whose nodes and queues are made.
+pub(crate) struct Parts {
+    pub(crate) stages: Vec<Assembled>,
+    pub(crate) queues: Vec<QueueInfo>,
+    /// Where to find what each node counts.
+    pub(crate) nodes: Vec<NodeEntry>,
+    /// What making the counters cost.
+    pub(crate) counters_took: Duration,
 }
 
 /// A stage before it runs.
@@ -53,7 +65,7 @@ pub(crate) fn assemble(
     options: &PipelineOptions,
     control: &Arc<Control>,
     outbox: &Arc<Outbox>,
-) -> Result<(Vec<Assembled>, Vec<QueueInfo>), NodeError> {
+) -> Result<Parts, NodeError> {
     let graph = plan.graph();
     let mut created = Vec::with_capacity(graph.nodes().len());
     for (index, node) in graph.nodes().iter().enumerate() {
@@ -68,9 +80,15 @@ pub(crate) fn assemble(
     for inbox in layout.inboxes.iter().flatten() {
         control.watch(inbox);
     }
+    let counters_began = Instant::now();
+    let counters: Vec<_> =
+        graph.nodes().iter().map(|_| options.metrics.then(|| Arc::new(NodeCounters::new()))).collect();
+    let counters_took = counters_began.elapsed();
+    let mut nodes = Vec::with_capacity(graph.nodes().len());
     let mut slots: Vec<Option<Slot>> = Vec::new();
     let mut senders: Vec<Vec<QueueSender>> = layout.members.iter().map(|_| Vec::new()).collect();
-    for (index, (node, (made, others))) in graph.nodes().iter().zip(created).enumerate() {
+    let made_nodes = graph.nodes().iter().zip(created).zip(counters);
+    for (index, ((node, (made, others)), counters)) in made_nodes.enumerate() {
         let id = &node.manifest.id;
         let Created { node: bare, runtime, instead_of } = made;
         let routes = layout.routes(index, options, &mut senders[plan.stages().of(index)]);
@@ -85,22 +103,26 @@ pub(crate) fn assemble(
             control,
         )
         .map_err(|error| error.at(id, Operation::Create))?;
-        let mut slot = Slot::new(index, id.as_str().into(), descriptor, wrapped, routes, options.metrics);
+        nodes.push(NodeEntry {
+            served_by: runtime.kind(),
+            fell_back: instead_of.is_some(),
+            counters: counters.clone(),
+            policies: policies.as_ref().map(|policies| Arc::clone(policies.counts())),
+        });
+        let mut slot = Slot::new(index, id.as_str().into(), descriptor, wrapped, routes, counters);
         slot.policies = policies;
-        slot.served_by = runtime.kind();
-        slot.fell_back = instead_of.is_some();
         slots.push(Some(slot));
     }
     let queues = layout.queue_infos();
     let stages = layout.members.iter().zip(senders).zip(layout.inboxes).zip(enter);
-    let assembled = stages
+    let stages = stages
         .map(|(((members, senders), inbox), enter)| {
             let slots = members.iter().filter_map(|&index| slots[index].take()).collect();
             let stage = Stage::new(slots, senders, Arc::clone(control), Arc::clone(outbox));
             Assembled { stage, inbox, enter }
         })
         .collect();
-    Ok((assembled, queues))
+    Ok(Parts { stages, queues, nodes, counters_took })
 }
 
 /// For every stage the runtimes that want its thread to be theirs.

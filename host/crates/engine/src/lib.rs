@@ -19,7 +19,7 @@ mod stages;
 mod worker;
 
 pub use control::Canceller;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, MetricsReader};
 pub use outbox::Output;
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use plan::Plan;

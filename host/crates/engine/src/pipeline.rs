@@ -1,21 +1,18 @@
 //! A pipeline: a plan that is running. Feed it, take what comes out, finish it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use remotemedia_core::{ErrorKind, NodeError, Packet, Port};
 
-use crate::assemble::{Assembled, QueueInfo, assemble};
+use crate::assemble::{Assembled, Parts, assemble};
 use crate::control::{Canceller, Control, lock};
 use crate::inbox::{Delivery, Epoch, Inbox};
 use crate::life::{LeftBehind, StageLife};
-use crate::metrics::{Metrics, NodeMetrics, QueueMetrics};
+use crate::metrics::{Metrics, MetricsReader, process};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
-use crate::policies::Policies;
-use crate::policies::fallback::AT_START;
 use crate::runtimes::Runtimes;
 use crate::stage::{Slot, Stage};
 use crate::worker::{Ended, Worker};
@@ -57,8 +54,6 @@ enum Home {
 
 /// A running plan, with its own nodes and threads. Dropping it cancels it.
 pub struct Pipeline {
-    /// How many were started in this process before.
-    number: u64,
     plan: Plan,
     homes: Vec<Option<Home>>,
     /// Indices of the nodes that can be fed.
@@ -67,14 +62,11 @@ pub struct Pipeline {
     threads: Vec<(JoinHandle<()>, Arc<StageLife>)>,
     left_behind: Arc<LeftBehind>,
     ended: Ended,
-    queues: Vec<QueueInfo>,
+    counted: MetricsReader,
     control: Arc<Control>,
     outbox: Arc<Outbox>,
     epoch: Epoch,
     finished: bool,
-    metrics: bool,
-    began: Instant,
-    took: Option<Duration>,
 }
 
 impl Pipeline {
@@ -84,30 +76,28 @@ impl Pipeline {
     /// The first node, in topological order, that cannot be created or initialized. What was created before is
     /// cleaned up.
     pub fn start(plan: &Plan, runtimes: &Runtimes, options: PipelineOptions) -> Result<Self, NodeError> {
-        static STARTED: AtomicU64 = AtomicU64::new(0);
-        let began = Instant::now();
+        let began = (Instant::now(), process::cpu_time());
         let outbox = Arc::new(Outbox::new(options.max_waiting_outputs));
         let control = Control::new(Arc::clone(&outbox));
-        let (assembled, queues) = assemble(plan, runtimes, &options, &control, &outbox)?;
+        let Parts { stages, queues, nodes, counters_took } =
+            assemble(plan, runtimes, &options, &control, &outbox)?;
+        let left_behind = &runtimes.shared().left_behind;
+        let counted = MetricsReader::new(plan, began, nodes, queues, left_behind, counters_took);
         let mut pipeline = Self {
-            number: STARTED.fetch_add(1, Ordering::Relaxed),
             plan: plan.clone(),
             homes: vec![None; plan.graph().nodes().len()],
             sources: plan.graph().sources(),
             caller_stages: Vec::new(),
             threads: Vec::new(),
-            left_behind: Arc::clone(&runtimes.shared().left_behind),
+            left_behind: Arc::clone(left_behind),
             ended: Arc::new(Mutex::new(Vec::new())),
-            queues,
+            counted,
             control,
             outbox,
             epoch: 0,
             finished: false,
-            metrics: options.metrics,
-            began,
-            took: None,
         };
-        pipeline.launch(assembled)?;
+        pipeline.launch(stages)?;
         Ok(pipeline)
     }
 
@@ -174,7 +164,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::feed`].
     pub fn feed_port(&mut self, node_id: &str, port: Port, packet: Packet) -> Result<(), NodeError> {
-        let home = self.source(node_id)?;
+        let (index, home) = self.source(node_id)?;
         if self.control.is_stopped() {
             return Err(self.failure());
         }
@@ -185,6 +175,9 @@ impl Pipeline {
         }
         self.epoch += 1;
         let epoch = self.epoch;
+        if let Some(counters) = self.counted.counters(index) {
+            counters.record_fed(packet.duration_ns());
+        }
         match home {
             Home::Caller { stage, position } => {
                 let delivery = Delivery { epoch, node: position, port, packet };
@@ -214,10 +207,11 @@ impl Pipeline {
         }
     }
 
-    fn source(&self, node_id: &str) -> Result<Home, NodeError> {
+    /// The index of the source called `node_id`, and how to reach it.
+    fn source(&self, node_id: &str) -> Result<(usize, Home), NodeError> {
         let graph = self.plan.graph();
         let index = graph.index_of(node_id).filter(|index| self.sources.contains(index));
-        index.and_then(|index| self.homes[index].clone()).ok_or_else(|| {
+        index.and_then(|index| Some((index, self.homes[index].clone()?))).ok_or_else(|| {
             let sources: Vec<_> =
                 self.sources.iter().map(|&index| graph.nodes()[index].manifest.id.as_str()).collect();
             NodeError::invalid_input(format!(
@@ -245,7 +239,7 @@ impl Pipeline {
     /// When the pipeline failed.
     #[expect(clippy::should_implement_trait, reason = "an iterator could not say that the pipeline failed")]
     pub fn next(&mut self) -> Result<Option<Output>, NodeError> {
-        if self.threads.is_empty() || self.finished && self.took.is_some() {
+        if self.threads.is_empty() || self.finished && self.counted.has_ended() {
             return self.try_next();
         }
         let output = self.outbox.pop();
@@ -285,7 +279,7 @@ impl Pipeline {
         }
         self.end_caller_stages();
         if self.threads.is_empty() {
-            self.took = Some(self.began.elapsed());
+            self.counted.end();
         }
         Ok(())
     }
@@ -320,45 +314,20 @@ impl Pipeline {
         self.control.canceller()
     }
 
-    /// What was counted. Nodes of stages with their own thread are counted once they have ended.
+    /// What was counted so far; empty lists when [`PipelineOptions::metrics`] is off.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let snapshot_began = Instant::now();
-        let ended = lock(&self.ended);
-        let mut nodes: Vec<(usize, NodeMetrics)> = self
-            .caller_stages
-            .iter()
-            .chain(ended.iter())
-            .flat_map(Stage::slots)
-            .filter_map(|slot| {
-                let mut policies = slot.policies.as_ref().map(Policies::snapshot).unwrap_or_default();
-                if slot.fell_back {
-                    policies.fallback_counts.insert(AT_START.to_owned(), 1);
-                }
-                let counted = slot.counters()?.snapshot(&slot.id, &slot.descriptor.node_type, slot.served_by);
-                Some((slot.index, NodeMetrics { policies, ..counted }))
-            })
-            .collect();
-        nodes.sort_by_key(|(index, _)| *index);
-        let id = |index: usize| self.plan.graph().nodes()[index].manifest.id.clone();
-        let queues = self.queues.iter().map(|queue| {
-            let counts = queue.inbox.counts().get(queue.lane).copied().unwrap_or_default();
-            QueueMetrics {
-                from: id(queue.from),
-                to: id(queue.to),
-                dropped: counts.dropped,
-                high_water_packets: counts.high_water,
-            }
-        });
-        let elapsed = self.took.unwrap_or_else(|| self.began.elapsed());
-        let queues = if self.metrics { queues.collect() } else { Vec::new() };
-        let nodes = nodes.into_iter().map(|(_, node)| node).collect();
-        let metrics = Metrics::new(self.id(), elapsed, nodes, queues, snapshot_began);
-        Metrics { threads_left_behind: self.left_behind.count(), ..metrics }
+        self.counted.read()
+    }
+
+    /// Reads the same from any thread, while this one feeds, and after the pipeline has ended.
+    #[must_use]
+    pub fn metrics_reader(&self) -> MetricsReader {
+        self.counted.clone()
     }
 
     fn id(&self) -> String {
-        format!("{}-{}", self.plan.graph().name(), self.number)
+        self.counted.id()
     }
 
     /// Stops everything because of `error` and returns the error that came first.
@@ -400,13 +369,13 @@ impl Pipeline {
             // A panic was caught and reported inside the thread.
             let _ = thread.join();
         }
-        self.took.get_or_insert_with(|| self.began.elapsed());
+        self.counted.end();
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        if self.took.is_none() {
+        if !self.counted.has_ended() {
             self.control.stop();
             self.end_caller_stages();
             self.settle();

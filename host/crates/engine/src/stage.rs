@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use remotemedia_core::{
-    Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port, RuntimeKind,
+    ErrorKind, Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port,
 };
 
 use crate::control::Control;
@@ -42,13 +42,10 @@ pub(crate) struct Slot {
     /// What the first input takes.
     first_input: Option<PayloadKind>,
     initialized: bool,
-    counters: Option<Box<NodeCounters>>,
+    counters: Option<Arc<NodeCounters>>,
     routes: Vec<Vec<Target>>,
     /// What the node's policies count; `None` when it has none.
     pub(crate) policies: Option<Policies>,
-    pub(crate) served_by: RuntimeKind,
-    /// True when that is not the runtime which should have served it.
-    pub(crate) fell_back: bool,
     pub(crate) index: usize,
     pub(crate) id: Arc<str>,
     pub(crate) descriptor: Arc<NodeDescriptor>,
@@ -61,7 +58,7 @@ impl Slot {
         descriptor: Arc<NodeDescriptor>,
         node: Box<dyn Node>,
         routes: Vec<Vec<Target>>,
-        metrics: bool,
+        counters: Option<Arc<NodeCounters>>,
     ) -> Self {
         let connected = routes.iter().enumerate().filter(|(_, targets)| !targets.is_empty());
         let outputs = Outputs::connected_to(connected.map(|(port, _)| Port(port as u16)));
@@ -70,7 +67,6 @@ impl Slot {
             _ => None,
         };
         let first_input = descriptor.inputs.first().map(|port| port.kind);
-        let counters = metrics.then(|| Box::new(NodeCounters::new()));
         Self {
             node,
             outputs,
@@ -80,16 +76,10 @@ impl Slot {
             counters,
             routes,
             policies: None,
-            served_by: RuntimeKind::Native,
-            fell_back: false,
             index,
             id,
             descriptor,
         }
-    }
-
-    pub(crate) fn counters(&self) -> Option<&NodeCounters> {
-        self.counters.as_deref()
     }
 
     pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
@@ -107,16 +97,21 @@ impl Slot {
     /// One `process` call. `clock` is the end of the previous call, and becomes the end of this one: a chain
     /// of nodes reads the clock once per hop.
     fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
+        let bytes_in = if clock.is_some() { packet.payload.byte_count() } else { 0 };
         let result = match self.input(port) {
             Some(kind) if kind == PayloadKind::Any || packet.payload.kind().fits(kind) => {
                 self.node.process(port, packet, &mut self.outputs)
             }
             kind => self.refuse(port, kind, &packet),
         };
-        if let (Some(counters), Some(clock)) = (&mut self.counters, clock) {
+        if let (Some(counters), Some(clock)) = (&self.counters, clock) {
             let now = Instant::now();
-            counters.record((now - *clock).as_nanos() as u64, self.outputs.len(), result.is_err());
+            let (packets_out, bytes_out) = (self.outputs.len(), self.outputs.byte_count());
+            counters.record((now - *clock).as_nanos() as u64, bytes_in, packets_out, bytes_out);
             *clock = now;
+            if let Err(error) = &result {
+                counters.record_failed_call(error.kind);
+            }
         }
         match result {
             Ok(()) => Ok(()),
@@ -146,8 +141,11 @@ impl Slot {
 
     fn flush(&mut self) -> Result<(), NodeError> {
         let result = self.node.flush(&mut self.outputs);
-        if let Some(counters) = &mut self.counters {
-            counters.record_flush(self.outputs.len(), result.is_err());
+        if let Some(counters) = &self.counters {
+            counters.record_out(self.outputs.len(), self.outputs.byte_count());
+            if let Err(error) = &result {
+                counters.record_error(error.kind);
+            }
         }
         result.map_err(|error| error.at(&self.id, Operation::Flush))
     }
@@ -335,7 +333,14 @@ impl Stage {
                 .copied()
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("no message");
-            let id = self.slots.get(self.current).map_or("", |slot| &slot.id);
+            let slot = self.slots.get(self.current);
+            if let Some(counters) = slot.and_then(|slot| slot.counters.as_deref()) {
+                match operation {
+                    Operation::Process => counters.record_panicked_call(),
+                    _ => counters.record_error(ErrorKind::Internal),
+                }
+            }
+            let id = slot.map_or("", |slot| &slot.id);
             Err(NodeError::internal(format!("the node panicked: {text}")).at(id, operation))
         })
     }
@@ -343,7 +348,5 @@ impl Stage {
 
 /// The error that stopped the pipeline, for a stage that only noticed.
 fn stopped(control: &Control) -> NodeError {
-    control.error().unwrap_or_else(|| {
-        NodeError::new(remotemedia_core::ErrorKind::Cancelled, "the pipeline has been stopped")
-    })
+    control.error().unwrap_or_else(|| NodeError::new(ErrorKind::Cancelled, "the pipeline has been stopped"))
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use remotemedia_core::ErrorKind;
+
 use super::breaker::Breaker;
 use crate::control::lock;
 use crate::metrics::PolicyMetrics;
@@ -14,6 +16,8 @@ use crate::metrics::PolicyMetrics;
 pub(crate) struct Counts {
     pub(crate) retries: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    /// The same by kind of error.
+    pub(crate) skipped_by_kind: Mutex<BTreeMap<&'static str, u64>>,
     /// By reason.
     pub(crate) fallbacks: Mutex<BTreeMap<&'static str, u64>>,
     /// The breaker that the node shares with others of its type and params.
@@ -29,6 +33,17 @@ impl Counts {
             fallback_counts: fallbacks.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
             breaker: self.breaker.as_ref().map(|breaker| breaker.state()),
         }
+    }
+
+    /// Counts a packet that was left out because of an error of `kind`.
+    pub(crate) fn skip(&self, kind: ErrorKind) {
+        add_one(&self.skipped);
+        *lock(&self.skipped_by_kind).entry(kind.name()).or_default() += 1;
+    }
+
+    /// How many packets were left out, by kind of error.
+    pub(crate) fn skipped_by_kind(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.skipped_by_kind).clone()
     }
 
     /// Counts one fallback.

@@ -33,7 +33,6 @@ use timeout::{Timed, Watchdog};
 
 use crate::control::Control;
 use crate::life::LeftBehind;
-use crate::metrics::PolicyMetrics;
 use crate::runtimes::Runtimes;
 use crate::selector::Selection;
 
@@ -67,8 +66,8 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    pub(crate) fn snapshot(&self) -> PolicyMetrics {
-        self.counts.snapshot()
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.counts
     }
 
     /// What becomes of a packet that was refused before it reached the node.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Port};
 
-use super::counts::{Counts, add_one};
+use super::counts::Counts;
 
 /// A node whose errors cost their packet only.
 pub(crate) struct Skip {
@@ -24,7 +24,7 @@ pub(super) fn skip(id: &str, counts: &Counts, error: NodeError, pts_ns: i64) -> 
     if error.kind == ErrorKind::Cancelled {
         return Err(error);
     }
-    add_one(&counts.skipped);
+    counts.skip(error.kind);
     tracing::warn!(
         target: "remotemedia::policy",
         node = id,

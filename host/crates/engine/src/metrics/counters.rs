@@ -1,0 +1,103 @@
+//! What is counted of one node, by the thread that calls it; anybody may read meanwhile.
+//!
+//! One writer needs no locked instructions: every count is a relaxed load and a store.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use remotemedia_core::ErrorKind;
+
+use super::snapshot::{NodeCounts, TimeMetrics};
+use super::times::{Times, add};
+
+/// The counts of one node. Its stage's thread writes them, but for what was fed: that the feeding thread counts.
+pub(crate) struct NodeCounters {
+    times: Times,
+    packets_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    failed_calls: AtomicU64,
+    /// Failed calls that have no time, because they ended in a panic.
+    panics: AtomicU64,
+    /// Failed flushes and calls, by [`ErrorKind`].
+    errors: [AtomicU64; ErrorKind::ALL.len()],
+    /// Audio that was fed to the node from outside, in nanoseconds.
+    fed_ns: AtomicU64,
+}
+
+impl NodeCounters {
+    pub(crate) fn new() -> Self {
+        Self {
+            times: Times::new(),
+            packets_out: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            failed_calls: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            errors: [const { AtomicU64::new(0) }; ErrorKind::ALL.len()],
+            fed_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Records one `process` call that returned.
+    pub(crate) fn record(&self, elapsed_ns: u64, bytes_in: usize, packets_out: usize, bytes_out: usize) {
+        self.times.record(elapsed_ns);
+        add(&self.bytes_in, bytes_in as u64);
+        self.record_out(packets_out, bytes_out);
+    }
+
+    /// Adds what a call or a flush emitted.
+    pub(crate) fn record_out(&self, packets: usize, bytes: usize) {
+        add(&self.packets_out, packets as u64);
+        add(&self.bytes_out, bytes as u64);
+    }
+
+    /// The call that was recorded last failed.
+    #[cold]
+    pub(crate) fn record_failed_call(&self, kind: ErrorKind) {
+        add(&self.failed_calls, 1);
+        self.record_error(kind);
+    }
+
+    /// A flush failed, which is no call.
+    #[cold]
+    pub(crate) fn record_error(&self, kind: ErrorKind) {
+        add(&self.errors[kind as usize], 1);
+    }
+
+    /// A call panicked; nobody knows when it began.
+    #[cold]
+    pub(crate) fn record_panicked_call(&self) {
+        add(&self.panics, 1);
+        self.record_failed_call(ErrorKind::Internal);
+    }
+
+    /// The feeding thread fed `ns` of audio.
+    pub(crate) fn record_fed(&self, ns: i64) {
+        add(&self.fed_ns, ns.max(0).cast_unsigned());
+    }
+
+    pub(super) fn fed_ns(&self) -> u64 {
+        self.fed_ns.load(Relaxed)
+    }
+
+    /// The counts so far, and the times of the calls.
+    pub(super) fn snapshot(&self) -> (NodeCounts, TimeMetrics) {
+        let times = self.times.snapshot();
+        let execution_count = times.count + self.panics.load(Relaxed);
+        let errors: BTreeMap<String, u64> = ErrorKind::ALL
+            .iter()
+            .map(|kind| (kind.name().to_owned(), self.errors[*kind as usize].load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        let counts = NodeCounts {
+            execution_count,
+            success_count: execution_count.saturating_sub(self.failed_calls.load(Relaxed)),
+            errors_by_kind: errors,
+            packets_out: self.packets_out.load(Relaxed),
+            bytes_in: self.bytes_in.load(Relaxed),
+            bytes_out: self.bytes_out.load(Relaxed),
+        };
+        (counts, times)
+    }
+}

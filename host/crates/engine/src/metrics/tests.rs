@@ -1,0 +1,138 @@
+//! What a pipeline counts, read while it runs and after it ended.
+
+use std::sync::mpsc;
+
+use remotemedia_core::{AudioBuffer, ErrorKind, NodeError, Packet, PayloadKind};
+use serde_json::json;
+
+use crate::metrics::Metrics;
+use crate::tests::{TestRuntime, manifest, numbers};
+use crate::{MetricsReader, PipelineOptions};
+
+fn run(runtime: &TestRuntime, manifest: &remotemedia_core::Manifest, packets: Vec<Packet>) -> Metrics {
+    let mut pipeline = runtime.start(manifest);
+    let first = manifest.nodes[0].id.clone();
+    // What a failing pipeline counted is looked at too.
+    let _ = pipeline.run(packets.into_iter().map(|packet| (first.as_str(), packet)));
+    pipeline.metrics()
+}
+
+#[test]
+fn metrics_are_read_from_another_thread_while_a_call_is_running() {
+    let (entered, has_entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new((entered, may_leave));
+    let runtime = TestRuntime::new().with("Gate", PayloadKind::Any, move |_, _, packet, out| {
+        let gate = gate.lock().unwrap();
+        gate.0.send(()).unwrap();
+        gate.1.recv().unwrap();
+        out.push(packet);
+        Ok(())
+    });
+    let mut pipeline = runtime.start(&manifest(&[("a", "Pass"), ("b", "Gate")], &[("a", "=>b")]));
+    let reader: MetricsReader = pipeline.metrics_reader();
+    let calls =
+        |metrics: &Metrics| metrics.node_metrics.iter().map(|node| node.execution_count).collect::<Vec<_>>();
+    for (before, packet) in numbers(0..3).enumerate() {
+        pipeline.feed("a", packet).unwrap();
+        has_entered.recv().unwrap();
+        let reader = reader.clone();
+        let metrics = std::thread::spawn(move || reader.read()).join().unwrap();
+        assert_eq!(calls(&metrics), [before as u64 + 1, before as u64], "the call inside is not counted yet");
+        assert!(!metrics.ended);
+        leave.send(()).unwrap();
+    }
+    pipeline.finish().unwrap();
+    while pipeline.next().unwrap().is_some() {}
+    drop(pipeline);
+    let after = reader.read();
+    assert_eq!(calls(&after), [3, 3]);
+    assert!(after.ended);
+    assert_eq!(after.total_duration_us, reader.read().total_duration_us, "time stands still after the end");
+}
+
+#[test]
+fn packets_and_bytes_are_counted_on_both_sides_of_a_node() {
+    let runtime = TestRuntime::new().with("Twice", PayloadKind::Any, |_, _, packet, out| {
+        out.push(packet.clone());
+        out.push(packet);
+        Ok(())
+    });
+    // 480 frames of 2 channels of 4 bytes; 5 bytes of text; a JSON value has no size.
+    let audio = AudioBuffer::from_f32(48_000, 2, vec![0.0; 960]).unwrap();
+    let packets = vec![Packet::new(0, audio), Packet::new(1, "fünf"), Packet::new(2, json!([1]))];
+    let metrics = run(&runtime, &manifest(&[("a", "Twice"), ("b", "Pass")], &[("a", "b")]), packets);
+    let sides = metrics.node_metrics.iter();
+    let sides: Vec<_> =
+        sides.map(|node| [node.packets_in, node.bytes_in, node.packets_out, node.bytes_out]).collect();
+    let bytes = 480 * 2 * 4 + 5;
+    assert_eq!(sides, [[3, bytes, 6, 2 * bytes], [6, 2 * bytes, 6, 2 * bytes]]);
+}
+
+#[test]
+fn errors_are_counted_by_kind_whether_they_end_the_pipeline_or_cost_a_packet() {
+    let runtime = TestRuntime::new().with("Odd", PayloadKind::Any, |_, _, packet, out| match packet.pts_ns {
+        pts if pts == 5 => Err(NodeError::new(ErrorKind::Timeout, "too long")),
+        pts if pts % 2 == 1 => Err(NodeError::new(ErrorKind::InvalidInput, "odd")),
+        _ => {
+            out.push(packet);
+            Ok(())
+        }
+    });
+    let mut skipping = manifest(&[("a", "Odd")], &[]);
+    skipping.nodes[0].on_error = remotemedia_core::manifest::OnError::Skip;
+    let node = &run(&runtime, &skipping, numbers(0..10).collect()).node_metrics[0];
+    let by_kind = |node: &crate::metrics::NodeMetrics| serde_json::to_value(&node.errors_by_kind).unwrap();
+    assert_eq!(by_kind(node), json!({"invalid_input": 4, "timeout": 1}));
+    assert_eq!((node.execution_count, node.success_count, node.error_count), (10, 5, 5));
+    assert!((node.success_rate - 0.5).abs() < 1e-12);
+
+    let node = &run(&runtime, &manifest(&[("a", "Odd")], &[]), numbers(0..10).collect()).node_metrics[0];
+    assert_eq!(by_kind(node), json!({"invalid_input": 1}));
+    assert_eq!((node.execution_count, node.success_count, node.error_count), (2, 1, 1));
+}
+
+#[test]
+fn a_panic_is_a_failed_call_and_a_failed_flush_is_none() {
+    let runtime = TestRuntime::new().with("Panics", PayloadKind::Any, |_, _, packet, _| {
+        assert!(packet.pts_ns < 2, "three is too much");
+        Ok(())
+    });
+    let node = &run(&runtime, &manifest(&[("a", "Panics")], &[]), numbers(0..5).collect()).node_metrics[0];
+    assert_eq!((node.execution_count, node.success_count, node.error_count), (3, 2, 1));
+    assert_eq!(node.errors_by_kind["internal"], 1);
+
+    let mut runtime = TestRuntime::new();
+    runtime.fail_flush = Some("a");
+    let node = &run(&runtime, &manifest(&[("a", "Pass")], &[]), numbers(0..5).collect()).node_metrics[0];
+    assert_eq!((node.execution_count, node.success_count, node.error_count), (5, 5, 1));
+}
+
+#[test]
+fn the_real_time_factor_is_wall_time_by_the_audio_of_the_longest_source() {
+    let runtime = TestRuntime::new();
+    let mut pipeline = runtime.start(&manifest(&[("a", "Pass"), ("b", "Pass")], &[]));
+    let audio = |frames| AudioBuffer::from_f32(8_000, 1, vec![0.0; frames]).unwrap();
+    for nth in 0..4 {
+        pipeline.feed("a", Packet::new(nth, audio(4_000))).unwrap();
+    }
+    pipeline.feed("b", Packet::new(0, audio(80))).unwrap();
+    pipeline.finish().unwrap();
+    let metrics = pipeline.metrics();
+    assert_eq!(metrics.audio_seconds, 4.0 * 4_000.0 / 8_000.0);
+    let factor = metrics.real_time_factor.unwrap();
+    assert!((factor - metrics.total_duration_us / 1e6 / 2.0).abs() < 1e-12);
+    assert_eq!(run(&runtime, &manifest(&[("a", "Pass")], &[]), Vec::new()).real_time_factor, None);
+}
+
+#[test]
+fn without_metrics_nothing_is_counted() {
+    let runtime = TestRuntime::new();
+    let options = PipelineOptions { metrics: false, ..PipelineOptions::default() };
+    let mut pipeline =
+        runtime.start_with(&manifest(&[("a", "Pass"), ("b", "Pass")], &[("a", "=>b")]), options);
+    pipeline.run(numbers(0..3).map(|packet| ("a", packet))).unwrap();
+    let metrics = pipeline.metrics();
+    assert!(metrics.node_metrics.is_empty() && metrics.queue_metrics.is_empty());
+    assert_eq!(metrics.audio_seconds, 0.0);
+}
