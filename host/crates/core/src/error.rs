@@ -106,6 +106,7 @@ pub enum Operation {
     Create,
     Initialize,
     Process,
+    Reset,
     Flush,
     Cleanup,
 }
@@ -119,6 +120,7 @@ impl Operation {
             Self::Create => "create",
             Self::Initialize => "initialize",
             Self::Process => "process",
+            Self::Reset => "reset",
             Self::Flush => "flush",
             Self::Cleanup => "cleanup",
         }

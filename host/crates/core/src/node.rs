@@ -13,7 +13,7 @@ impl Port {
 }
 
 /// A running node. All verbs are synchronous and are called from one thread at a time, in the order
-/// `initialize`, any number of `process`, `flush`, `cleanup`.
+/// `initialize`, any number of `process` and `reset`, `flush`, `cleanup`.
 pub trait Node: Send {
     /// Called once before the first packet, on the thread that will call `process`. Load models here.
     ///
@@ -29,6 +29,19 @@ pub trait Node: Send {
     /// Ends the pipeline unless a policy says otherwise. `ErrorKind::Transient` promises that the node's
     /// state is as it was before the call.
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError>;
+
+    /// Forgets everything that the packets so far left in the node, as if the next packet were the first: called between
+    /// two calls, on the thread that calls `process`, when somebody interrupted the pipeline. It keeps what `initialize`
+    /// made, such as a model, and emits nothing.
+    ///
+    /// Returns true when the node has forgotten everything. A node that cannot stays as it is and returns false; a node
+    /// whose descriptor says `stateless` need not say anything.
+    ///
+    /// # Errors
+    /// Ends the pipeline.
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        Ok(false)
+    }
 
     /// Called once at the end of the stream, after the last packet of every input.
     ///

@@ -1,19 +1,15 @@
 //! What the threads of one pipeline share: the first error, cancellation, and who is still running.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use remotemedia_core::{ErrorKind, NodeError};
 
+use crate::epochs::{Epoch, Epochs};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
-
-/// Locks `mutex`; a panic of another holder is no reason to stop, since every critical section of this crate
-/// leaves its data whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(crate) use crate::sync::lock;
 
 /// Ends a pipeline from any thread.
 #[derive(Clone)]
@@ -33,8 +29,37 @@ impl std::fmt::Debug for Canceller {
     }
 }
 
+/// Interrupts a pipeline from any thread: what was fed so far is forgotten, and the stream goes on. It is what a voice
+/// assistant does when it is interrupted: it stops talking, and listens.
+#[derive(Clone)]
+pub struct Interrupter(Arc<Control>);
+
+impl Interrupter {
+    /// Discards every packet that waits, in any queue and among the outputs, and everything that will still come of what
+    /// was fed before. When it returns, nothing of that can be taken any more.
+    ///
+    /// It waits for no node. A call that is running finishes, and what it emits is discarded; nodes that are
+    /// inside the same stage are not called with it. A wait before a retry ends at once. Before its next packet every node gets
+    /// [`reset`](remotemedia_core::Node::reset), on its own thread. Feeds that begin after this returns are
+    /// not touched, and the end of the stream never is: after [`finish`](crate::Pipeline::finish) nodes are still flushed,
+    /// though what they emit is discarded too. Does nothing when nothing was fed since the last interruption.
+    pub fn interrupt(&self) {
+        self.0.interrupt();
+    }
+}
+
+impl std::fmt::Debug for Interrupter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interrupter").field("interruptions", &self.0.interruptions()).finish()
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Control {
+    pub(crate) epochs: Epochs,
+    interruptions: AtomicU64,
+    /// Packets that stages found void, or got out of void calls.
+    void_packets: AtomicU64,
     stopped: AtomicBool,
     error: Mutex<Option<NodeError>>,
     inboxes: Mutex<Vec<Arc<Inbox>>>,
@@ -72,16 +97,57 @@ impl Control {
             inbox.stop();
         }
         self.outbox.end();
+        self.wake_waits();
+    }
+
+    /// As [`Interrupter::interrupt`].
+    pub(crate) fn interrupt(&self) {
+        // Dropped last: packets may be large, and nobody should wait for that.
+        let mut discarded = Vec::new();
+        let mut outputs = None;
+        let interrupted = self.epochs.interrupt(|cut| {
+            for inbox in lock(&self.inboxes).iter() {
+                discarded.extend(inbox.interrupt(cut));
+            }
+            outputs = Some(self.outbox.interrupt(cut));
+            self.wake_waits();
+        });
+        self.interruptions.fetch_add(u64::from(interrupted), Ordering::Relaxed);
+    }
+
+    pub(crate) fn interrupter(self: &Arc<Self>) -> Interrupter {
+        Interrupter(Arc::clone(self))
+    }
+
+    /// How often it was interrupted.
+    pub(crate) fn interruptions(&self) -> u64 {
+        self.interruptions.load(Ordering::Relaxed)
+    }
+
+    /// Counts packets that a stage found void.
+    pub(crate) fn count_void(&self, packets: usize) {
+        self.void_packets.fetch_add(packets as u64, Ordering::Relaxed);
+    }
+
+    /// Packets that were discarded because they were void.
+    pub(crate) fn void_packets(&self) -> u64 {
+        let inboxes = lock(&self.inboxes);
+        let waiting: u64 = inboxes.iter().flat_map(|inbox| inbox.counts()).map(|lane| lane.interrupted).sum();
+        waiting + self.outbox.interrupted() + self.void_packets.load(Ordering::Relaxed)
+    }
+
+    fn wake_waits(&self) {
         // Whoever checked before the flag was set holds the lock until it waits.
         drop(lock(&self.pause));
         self.resume.notify_all();
     }
 
-    /// Waits for `time`, or until the pipeline stops: then true.
-    pub(crate) fn wait_stopped(&self, time: Duration) -> bool {
-        let paused = self.resume.wait_timeout_while(lock(&self.pause), time, |()| !self.is_stopped());
+    /// Waits for `time`, or until the pipeline stops, or was interrupted later than at `cut`: then true.
+    pub(crate) fn wait_ended_early(&self, time: Duration, cut: Epoch) -> bool {
+        let over = || self.is_stopped() || self.epochs.cut() > cut;
+        let paused = self.resume.wait_timeout_while(lock(&self.pause), time, |()| !over());
         drop(paused);
-        self.is_stopped()
+        over()
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

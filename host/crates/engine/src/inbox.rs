@@ -7,18 +7,12 @@
 //! (epoch, lane) as long as the producers' progress allows it. See docs/decisions/0001-ordered-fan-in.md.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use remotemedia_core::manifest::{OnFull, QueueSpec};
 use remotemedia_core::{Packet, Port};
 
-use crate::control::lock;
-
-/// Counts the feeds of a pipeline. Flushes happen in [`FLUSH_EPOCH`].
-pub(crate) type Epoch = u64;
-
-/// The epoch of everything that the end of the stream brings.
-pub(crate) const FLUSH_EPOCH: Epoch = u64::MAX;
+pub(crate) use super::epochs::{Epoch, FLUSH_EPOCH};
+use super::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// A packet for one node of the stage.
 pub(crate) struct Delivery {
@@ -34,6 +28,8 @@ pub(crate) enum Received {
     Packet(Delivery),
     /// No packet of this epoch or an earlier one will come any more; told only where somebody needs to know.
     Progress(Epoch),
+    /// The pipeline was interrupted: what was received so far is void.
+    Interrupted,
     /// Every lane has ended.
     End,
     /// The pipeline stops.
@@ -50,6 +46,7 @@ struct Lane {
     complete: Epoch,
     ended: bool,
     dropped: u64,
+    interrupted: u64,
     high_water: usize,
 }
 
@@ -82,6 +79,8 @@ impl Lane {
 pub struct LaneCounts {
     /// Packets dropped because the queue was full.
     pub dropped: u64,
+    /// Packets discarded by interruptions.
+    pub interrupted: u64,
     /// Most packets that ever waited.
     pub high_water: usize,
 }
@@ -91,6 +90,10 @@ struct State {
     /// The epoch up to which progress was told to the stage.
     told: Epoch,
     stopped: bool,
+    /// Packets of this epoch and before are void.
+    cut: Epoch,
+    /// The stage was not told yet.
+    interrupted: bool,
     /// The consumer waits although packets are there: their turn depends on a lane that is empty.
     starved: bool,
 }
@@ -117,11 +120,19 @@ impl Inbox {
                 complete: 0,
                 ended: false,
                 dropped: 0,
+                interrupted: 0,
                 high_water: 0,
             })
             .collect();
         Self {
-            state: Mutex::new(State { lanes, told: 0, stopped: false, starved: false }),
+            state: Mutex::new(State {
+                lanes,
+                told: 0,
+                stopped: false,
+                cut: 0,
+                interrupted: false,
+                starved: false,
+            }),
             readable: Condvar::new(),
             writable: Condvar::new(),
             tells_progress,
@@ -129,20 +140,27 @@ impl Inbox {
     }
 
     /// Puts `delivery` into `lane`, waiting for room if that is what the lane does when full. False when the
-    /// pipeline stops: the packet is gone. What was lent to this thread only is copied.
+    /// pipeline stops: the packet is gone. What was lent to this thread only is copied. A packet that is void is
+    /// discarded, and its producer waits no longer.
     pub(crate) fn push(&self, lane: usize, delivery: Delivery) -> bool {
         let delivery = Delivery { packet: delivery.packet.into_own(), ..delivery };
         let mut state = lock(&self.state);
-        match state.lanes[lane].on_full {
+        if state.lanes[lane].on_full == OnFull::Block {
             // A consumer that is starved by an empty lane could otherwise wait for this very producer.
-            OnFull::Block => {
-                state = self
-                    .writable
-                    .wait_while(state, |state| {
-                        !state.stopped && !state.starved && state.lanes[lane].is_full()
-                    })
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
+            let waits = |state: &mut State| {
+                !state.stopped && !state.starved && delivery.epoch > state.cut && state.lanes[lane].is_full()
+            };
+            state = self.writable.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.stopped {
+            return false;
+        }
+        if delivery.epoch <= state.cut {
+            state.lanes[lane].interrupted += 1;
+            return true;
+        }
+        match state.lanes[lane].on_full {
+            OnFull::Block => {}
             OnFull::DropNewest => {
                 let lane = &mut state.lanes[lane];
                 if lane.is_full() {
@@ -157,9 +175,6 @@ impl Inbox {
                 }
             }
         }
-        if state.stopped {
-            return false;
-        }
         state.lanes[lane].push(delivery);
         drop(state);
         self.readable.notify_one();
@@ -169,9 +184,31 @@ impl Inbox {
     /// Every packet of `epoch` and earlier ones has been pushed into `lane`.
     pub(crate) fn progress(&self, lane: usize, epoch: Epoch) {
         if self.tells_progress {
-            lock(&self.state).lanes[lane].complete = epoch;
+            let lane = &mut lock(&self.state).lanes[lane];
+            lane.complete = lane.complete.max(epoch);
             self.readable.notify_one();
         }
+    }
+
+    /// Discards what waits, and from now on every packet of `cut` and before; returns what was discarded, to be dropped
+    /// where nobody waits for it. That a lane has ended is not forgotten.
+    pub(crate) fn interrupt(&self, cut: Epoch) -> Vec<Delivery> {
+        let mut discarded = Vec::new();
+        {
+            let state = &mut *lock(&self.state);
+            state.cut = cut;
+            state.interrupted = true;
+            state.starved = false;
+            for lane in &mut state.lanes {
+                lane.complete = lane.complete.max(cut);
+                lane.interrupted += lane.waiting.len() as u64;
+                lane.waiting_ns = 0;
+                discarded.extend(lane.waiting.drain(..));
+            }
+        }
+        self.readable.notify_one();
+        self.writable.notify_all();
+        discarded
     }
 
     /// Nothing more will be pushed into `lane`.
@@ -193,6 +230,9 @@ impl Inbox {
         loop {
             if state.stopped {
                 return Received::Stopped;
+            }
+            if std::mem::take(&mut state.interrupted) {
+                return Received::Interrupted;
             }
             if let Some(lane) = next_lane(&state.lanes) {
                 state.starved = false;
@@ -230,10 +270,20 @@ impl Inbox {
         }
     }
 
+    /// The lane whose turn it is.
+    #[cfg(test)]
+    pub(crate) fn next_lane(&self) -> Option<usize> {
+        next_lane(&lock(&self.state).lanes)
+    }
+
     /// What each lane counted so far.
     pub(crate) fn counts(&self) -> Vec<LaneCounts> {
         let state = lock(&self.state);
-        let count = |lane: &Lane| LaneCounts { dropped: lane.dropped, high_water: lane.high_water };
+        let count = |lane: &Lane| LaneCounts {
+            dropped: lane.dropped,
+            interrupted: lane.interrupted,
+            high_water: lane.high_water,
+        };
         state.lanes.iter().map(count).collect()
     }
 }
@@ -261,123 +311,4 @@ fn complete(lanes: &[Lane]) -> Epoch {
         None => lane.complete,
     };
     lanes.iter().map(lane_complete).min().unwrap_or(FLUSH_EPOCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn delivery(epoch: Epoch, pts_ns: i64) -> Delivery {
-        Delivery { epoch, node: 0, port: Port::FIRST, packet: Packet::new(pts_ns, "x") }
-    }
-
-    fn spec(max_packets: usize, on_full: OnFull) -> QueueSpec {
-        QueueSpec { max_packets, max_ms: None, on_full }
-    }
-
-    /// The next packet's time; `None` at the end.
-    fn take(inbox: &Inbox) -> Option<i64> {
-        loop {
-            match inbox.receive() {
-                Received::Packet(delivery) => return Some(delivery.packet.pts_ns),
-                Received::Progress(_) => {}
-                Received::End | Received::Stopped => return None,
-            }
-        }
-    }
-
-    #[test]
-    fn lanes_merge_by_epoch_then_lane_whatever_the_order_of_arrival() {
-        let inbox = Inbox::new(&[QueueSpec::default(), QueueSpec::default()], true);
-        inbox.push(1, delivery(1, 11));
-        inbox.push(1, delivery(2, 21));
-        inbox.push(0, delivery(2, 20));
-        inbox.progress(0, 2);
-        inbox.push(0, delivery(3, 30));
-        inbox.end(0);
-        inbox.end(1);
-        let taken: Vec<_> = std::iter::from_fn(|| take(&inbox)).collect();
-        assert_eq!(taken, [11, 20, 21, 30]);
-    }
-
-    #[test]
-    fn a_packet_waits_for_an_empty_lane_that_may_still_bring_an_earlier_one() {
-        let inbox = Inbox::new(&[QueueSpec::default(), QueueSpec::default()], true);
-        inbox.push(1, delivery(2, 21));
-        assert_eq!(next_lane(&lock(&inbox.state).lanes), None);
-        inbox.progress(0, 1);
-        assert_eq!(next_lane(&lock(&inbox.state).lanes), None, "lane 0 may still bring epoch 2");
-        inbox.progress(0, 2);
-        assert_eq!(next_lane(&lock(&inbox.state).lanes), Some(1));
-    }
-
-    #[test]
-    fn a_full_lane_drops_the_newest_or_the_oldest_and_counts_it() {
-        for (on_full, kept) in [(OnFull::DropNewest, [0, 1]), (OnFull::DropOldest, [3, 4])] {
-            let inbox = Inbox::new(&[spec(2, on_full)], false);
-            for pts_ns in 0..5 {
-                assert!(inbox.push(0, delivery(1, pts_ns)));
-            }
-            inbox.end(0);
-            assert_eq!(inbox.counts(), [LaneCounts { dropped: 3, high_water: 2 }]);
-            assert_eq!([take(&inbox), take(&inbox)], kept.map(Some));
-            assert!(matches!(inbox.receive(), Received::End));
-        }
-    }
-
-    #[test]
-    fn a_full_blocking_lane_makes_its_producer_wait_and_loses_nothing() {
-        let inbox = Inbox::new(&[spec(3, OnFull::Block)], false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for pts_ns in 0..1_000 {
-                    assert!(inbox.push(0, delivery(1, pts_ns)));
-                }
-                inbox.end(0);
-            });
-            assert!(std::iter::from_fn(|| take(&inbox)).eq(0..1_000));
-        });
-        assert!(inbox.counts()[0].high_water <= 3);
-    }
-
-    #[test]
-    fn a_lane_is_also_bounded_in_time_of_audio() {
-        use remotemedia_core::AudioBuffer;
-        let spec = QueueSpec { max_packets: 100, max_ms: Some(40), on_full: OnFull::DropNewest };
-        let inbox = Inbox::new(&[spec], false);
-        for _ in 0..5 {
-            let audio = AudioBuffer::from_f32(48_000, 1, vec![0.0; 960]).unwrap();
-            let packet = Packet::new(0, audio);
-            inbox.push(0, Delivery { epoch: 1, node: 0, port: Port::FIRST, packet });
-        }
-        assert_eq!(inbox.counts(), [LaneCounts { dropped: 3, high_water: 2 }]);
-    }
-
-    #[test]
-    fn a_starved_consumer_lets_a_full_lane_grow_instead_of_waiting_in_a_circle() {
-        let inbox = Inbox::new(&[spec(1, OnFull::Block), spec(1, OnFull::Block)], true);
-        std::thread::scope(|scope| {
-            let consumer = scope.spawn(|| std::iter::from_fn(|| take(&inbox)).collect::<Vec<_>>());
-            // One producer feeds both lanes of one epoch: lane 1 fills up before lane 0 gets anything.
-            for pts_ns in 0..10 {
-                assert!(inbox.push(1, delivery(1, pts_ns)));
-            }
-            assert!(inbox.push(0, delivery(1, -1)));
-            inbox.end(0);
-            inbox.end(1);
-            assert_eq!(consumer.join().unwrap(), [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        });
-    }
-
-    #[test]
-    fn stopping_wakes_a_waiting_producer_and_consumer() {
-        let inbox = Inbox::new(&[spec(1, OnFull::Block)], false);
-        inbox.push(0, delivery(1, 0));
-        std::thread::scope(|scope| {
-            let producer = scope.spawn(|| inbox.push(0, delivery(1, 1)));
-            inbox.stop();
-            assert!(!producer.join().unwrap());
-        });
-        assert!(matches!(inbox.receive(), Received::Stopped));
-    }
 }

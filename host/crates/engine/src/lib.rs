@@ -5,6 +5,7 @@
 
 mod assemble;
 mod control;
+mod epochs;
 mod inbox;
 mod life;
 pub mod metrics;
@@ -16,9 +17,10 @@ mod runtimes;
 pub mod selector;
 mod stage;
 mod stages;
+mod sync;
 mod worker;
 
-pub use control::Canceller;
+pub use control::{Canceller, Interrupter};
 pub use metrics::{Metrics, MetricsReader};
 pub use outbox::Output;
 pub use pipeline::{Pipeline, PipelineOptions};

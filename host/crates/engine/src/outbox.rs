@@ -1,11 +1,11 @@
 //! The packets that left the graph and wait for the caller.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use remotemedia_core::{Packet, Port};
 
-use crate::control::lock;
+use super::epochs::Epoch;
+use super::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// A packet that left the graph.
 #[derive(Clone, Debug)]
@@ -21,6 +21,9 @@ pub struct Output {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Output>,
+    /// Packets of this epoch and before are void.
+    cut: Epoch,
+    interrupted: u64,
     ended: bool,
 }
 
@@ -38,16 +41,18 @@ impl Outbox {
         Self { max_waiting, ..Self::default() }
     }
 
-    /// Waits for room when there is a bound. Once the stream has ended the packet is dropped.
-    pub(crate) fn push(&self, output: Output) {
+    /// Waits for room when there is a bound. Once the stream has ended, or when it is void, the packet is dropped.
+    pub(crate) fn push(&self, epoch: Epoch, output: Output) {
         let mut state = lock(&self.state);
         if let Some(max) = self.max_waiting {
             state = self
                 .writable
-                .wait_while(state, |state| !state.ended && state.waiting.len() >= max)
+                .wait_while(state, |state| !state.ended && epoch > state.cut && state.waiting.len() >= max)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if !state.ended {
+        if epoch <= state.cut {
+            state.interrupted += 1;
+        } else if !state.ended {
             state.waiting.push_back(output);
             drop(state);
             self.readable.notify_one();
@@ -72,6 +77,24 @@ impl Outbox {
         drop(state);
         self.writable.notify_one();
         output
+    }
+
+    /// Discards what waits, and from now on every packet of `cut` and before; returns what was discarded, to be dropped
+    /// where nobody waits for it.
+    pub(crate) fn interrupt(&self, cut: Epoch) -> VecDeque<Output> {
+        let discarded = {
+            let mut state = lock(&self.state);
+            state.cut = cut;
+            state.interrupted += state.waiting.len() as u64;
+            std::mem::take(&mut state.waiting)
+        };
+        self.writable.notify_all();
+        discarded
+    }
+
+    /// How many packets interruptions discarded.
+    pub(crate) fn interrupted(&self) -> u64 {
+        lock(&self.state).interrupted
     }
 
     /// No more packets: wakes whoever waits on either side.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use remotemedia_core::{ErrorKind, NodeError, Packet, Port};
 
 use crate::assemble::{Assembled, Parts, assemble};
-use crate::control::{Canceller, Control, lock};
+use crate::control::{Canceller, Control, Interrupter, lock};
 use crate::inbox::{Delivery, Epoch, Inbox};
 use crate::life::{LeftBehind, StageLife};
 use crate::metrics::{Metrics, MetricsReader, process};
@@ -65,7 +65,6 @@ pub struct Pipeline {
     counted: MetricsReader,
     control: Arc<Control>,
     outbox: Arc<Outbox>,
-    epoch: Epoch,
     finished: bool,
 }
 
@@ -82,7 +81,7 @@ impl Pipeline {
         let Parts { stages, queues, nodes, counters_took } =
             assemble(plan, runtimes, &options, &control, &outbox)?;
         let left_behind = &runtimes.shared().left_behind;
-        let counted = MetricsReader::new(plan, began, nodes, queues, left_behind, counters_took);
+        let counted = MetricsReader::new(plan, began, nodes, queues, &control, left_behind, counters_took);
         let mut pipeline = Self {
             plan: plan.clone(),
             homes: vec![None; plan.graph().nodes().len()],
@@ -94,7 +93,6 @@ impl Pipeline {
             counted,
             control,
             outbox,
-            epoch: 0,
             finished: false,
         };
         pipeline.launch(stages)?;
@@ -173,8 +171,7 @@ impl Pipeline {
                 "the stream has already been finished; start a new pipeline",
             ));
         }
-        self.epoch += 1;
-        let epoch = self.epoch;
+        let epoch = self.control.epochs.next();
         if let Some(counters) = self.counted.counters(index) {
             counters.record_fed(packet.duration_ns());
         }
@@ -267,6 +264,7 @@ impl Pipeline {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
+        self.control.epochs.finish();
         for stage in 0..self.caller_stages.len() {
             if let Err(error) = self.caller_stages[stage].flush() {
                 return Err(self.fail(error));
@@ -312,6 +310,18 @@ impl Pipeline {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         self.control.canceller()
+    }
+
+    /// Forgets what was fed so far, and goes on: see [`Interrupter::interrupt`]. Nodes on the caller's thread are reset
+    /// when they are fed, or finished, next.
+    pub fn interrupt(&mut self) {
+        self.control.interrupt();
+    }
+
+    /// A handle that interrupts this pipeline from any thread.
+    #[must_use]
+    pub fn interrupter(&self) -> Interrupter {
+        self.control.interrupter()
     }
 
     /// What was counted so far; empty lists when [`PipelineOptions::metrics`] is off.

@@ -174,6 +174,8 @@ pub(crate) struct Stage {
     work: Vec<Step>,
     /// The node that is being called, to blame a panic on.
     current: usize,
+    /// The interruption that the nodes know of.
+    cut: Epoch,
     control: Arc<Control>,
     outbox: Arc<Outbox>,
 }
@@ -185,7 +187,7 @@ impl Stage {
         control: Arc<Control>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        Self { slots, queues, work: Vec::new(), current: 0, control, outbox }
+        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox }
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -213,6 +215,11 @@ impl Stage {
     /// Sends one packet all the way through the stage.
     pub(crate) fn deliver(&mut self, delivery: Delivery) -> Result<(), NodeError> {
         let Delivery { epoch, node, port, packet } = delivery;
+        self.catch_up()?;
+        if epoch <= self.cut {
+            self.control.count_void(1);
+            return Ok(());
+        }
         self.guarded(Operation::Process, |stage| {
             stage.work.push(Step { node, port, packet });
             stage.drain_work(epoch)
@@ -221,10 +228,11 @@ impl Stage {
 
     /// Flushes every node in order, each one's output going through the rest before the next is flushed.
     pub(crate) fn flush(&mut self) -> Result<(), NodeError> {
+        self.catch_up()?;
         self.guarded(Operation::Flush, |stage| {
             for position in 0..stage.slots.len() {
                 stage.current = position;
-                stage.slots[position].flush()?;
+                stage.slots[position].flush().or_else(|error| stage.unless_void(FLUSH_EPOCH, error))?;
                 stage.route(position, FLUSH_EPOCH)?;
                 stage.drain_work(FLUSH_EPOCH)?;
             }
@@ -259,10 +267,58 @@ impl Stage {
             match inbox.receive() {
                 Received::Packet(delivery) => self.deliver(delivery)?,
                 Received::Progress(epoch) => self.progress(epoch),
+                Received::Interrupted => self.catch_up()?,
                 Received::End => return self.flush(),
                 Received::Stopped => return Ok(()),
             }
         }
+    }
+
+    /// Resets the nodes when the pipeline was interrupted since they were reset last.
+    fn catch_up(&mut self) -> Result<(), NodeError> {
+        while self.cut != self.control.epochs.cut() {
+            self.reset()?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn reset(&mut self) -> Result<(), NodeError> {
+        self.cut = self.control.epochs.cut();
+        self.guarded(Operation::Reset, |stage| {
+            for position in 0..stage.slots.len() {
+                stage.current = position;
+                let slot = &mut stage.slots[position];
+                let has_forgotten = slot.node.reset().map_err(|error| error.at(&slot.id, Operation::Reset))?;
+                if !has_forgotten && !slot.descriptor.stateless {
+                    tracing::debug!(node = %slot.id, "cannot be reset: it stays as the interruption found it");
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Drops what came of a packet that became void while a node had it.
+    #[cold]
+    fn discard(&mut self) {
+        let outputs = &mut self.slots[self.current].outputs;
+        self.control.count_void(outputs.len() + self.work.len());
+        outputs.truncate(0);
+        self.work.clear();
+    }
+
+    /// `error`, unless it says that a call was given up because of the interruption that made its packet void.
+    #[cold]
+    fn unless_void(&mut self, epoch: Epoch, error: NodeError) -> Result<(), NodeError> {
+        if error.kind != ErrorKind::Cancelled
+            || self.control.is_stopped()
+            || epoch > self.control.epochs.cut()
+        {
+            return Err(error);
+        }
+        self.control.count_void(1);
+        self.discard();
+        Ok(())
     }
 
     fn drain_work(&mut self, epoch: Epoch) -> Result<(), NodeError> {
@@ -274,7 +330,11 @@ impl Stage {
                 let slot = &mut self.slots[node];
                 if let Err(error) = slot.process(port, packet, &mut clock) {
                     self.work.clear();
-                    return Err(error);
+                    return self.unless_void(epoch, error);
+                }
+                if epoch <= self.control.epochs.cut() {
+                    self.discard();
+                    return Ok(());
                 }
                 match slot.only_step() {
                     Some(next) => step = next,
@@ -312,7 +372,7 @@ impl Stage {
                             return Err(stopped(&self.control));
                         }
                     }
-                    Target::Sink => self.outbox.push(Output { node: slot.index, port, packet }),
+                    Target::Sink => self.outbox.push(epoch, Output { node: slot.index, port, packet }),
                 }
             }
         }

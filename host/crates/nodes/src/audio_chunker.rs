@@ -262,6 +262,11 @@ impl Node for AudioChunker {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.cutting = None;
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         if let Some(mut cutting) = self.cutting.take()
             && let Some(rest) = cutting.finish(self.last_frame)?

@@ -201,6 +201,11 @@ impl Node for AudioLevel {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.metering = None;
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         let Some(mut metering) = self.metering.take() else { return Ok(()) };
         if metering.interval.frames > 0 {

@@ -145,6 +145,11 @@ impl Node for Denoise {
         running.emit(samples, out)
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.running = None;
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
         let samples = running.finish();

@@ -114,6 +114,10 @@ impl<N: NativeNode> Node for WithInputs<N> {
         )))
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.node.reset()
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.node.flush(out)
     }

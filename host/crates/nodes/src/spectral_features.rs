@@ -197,6 +197,11 @@ impl Node for SpectralFeatures {
         analysing.run(&self.params, out)
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.analysing = None;
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         match self.analysing.take() {
             Some(mut analysing) => analysing.finish(&self.params, out),

@@ -113,6 +113,11 @@ impl Node for Vad {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.stream = None;
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         if let Some(mut stream) = self.stream.take() {
             stream.finish(out);

@@ -213,6 +213,10 @@ impl Node for WatchedNode {
         self.node.process(port, packet, out)
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.node.reset()
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.node.flush(out)
     }

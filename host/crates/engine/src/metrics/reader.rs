@@ -11,6 +11,7 @@ use super::counters::NodeCounters;
 use super::process::{self, Memory};
 use super::snapshot::{Metrics, NodeMetrics, QueueMetrics, SCHEMA_VERSION};
 use crate::assemble::QueueInfo;
+use crate::control::Control;
 use crate::life::LeftBehind;
 use crate::plan::Plan;
 use crate::policies::counts::Counts;
@@ -41,6 +42,7 @@ struct Counted {
     /// In the graph's order.
     nodes: Vec<NodeEntry>,
     queues: Vec<QueueInfo>,
+    control: Arc<Control>,
     left_behind: Arc<LeftBehind>,
 }
 
@@ -54,6 +56,7 @@ impl MetricsReader {
         (began, cpu_at_start): (Instant, Duration),
         nodes: Vec<NodeEntry>,
         queues: Vec<QueueInfo>,
+        control: &Arc<Control>,
         left_behind: &Arc<LeftBehind>,
         setup: Duration,
     ) -> Self {
@@ -67,6 +70,7 @@ impl MetricsReader {
             ended: OnceLock::new(),
             nodes,
             queues,
+            control: Arc::clone(control),
             left_behind: Arc::clone(left_behind),
         }))
     }
@@ -87,6 +91,7 @@ impl MetricsReader {
                 from: id(queue.from),
                 to: id(queue.to),
                 dropped: counts.dropped,
+                interrupted: counts.interrupted,
                 high_water_packets: counts.high_water,
             }
         });
@@ -111,6 +116,8 @@ impl MetricsReader {
             resident_memory_bytes: memory.resident_bytes,
             node_metrics,
             queue_metrics: queue_metrics.collect(),
+            interruptions: self.0.control.interruptions(),
+            interrupted_packets: self.0.control.void_packets(),
             threads_left_behind: self.0.left_behind.count(),
             metrics_overhead_us: 0.0,
         };

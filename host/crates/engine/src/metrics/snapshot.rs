@@ -121,6 +121,9 @@ pub struct QueueMetrics {
     pub to: String,
     /// Packets dropped because the queue was full.
     pub dropped: u64,
+    /// Packets discarded by interruptions.
+    #[serde(default)]
+    pub interrupted: u64,
     /// Most packets that ever waited.
     pub high_water_packets: usize,
 }
@@ -158,6 +161,12 @@ pub struct Metrics {
     pub node_metrics: Vec<NodeMetrics>,
     /// One entry per queue between stages.
     pub queue_metrics: Vec<QueueMetrics>,
+    /// How often the pipeline was interrupted while there was something to interrupt.
+    #[serde(default)]
+    pub interruptions: u64,
+    /// Packets that interruptions discarded: in queues, among the outputs, and what came of calls that were running.
+    #[serde(default)]
+    pub interrupted_packets: u64,
     /// Threads of the host that are in calls which no pipeline waits for any more, of all its pipelines together.
     pub threads_left_behind: usize,
     /// What counting cost so far: making the counters, calls times the measured price of one record, and this reading.

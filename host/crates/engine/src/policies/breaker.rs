@@ -166,6 +166,10 @@ impl Node for Guarded {
         self.call(|node| node.process(port, packet, out))
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.inner.reset()
+    }
+
     /// Not kept away: it is the last call, and the node may hold what belongs to the end.
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.inner.flush(out)

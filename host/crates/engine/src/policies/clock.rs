@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use crate::control::Control;
+use crate::epochs::Epoch;
 
 /// A clock that only goes forward, and a way to wait for it.
 pub(crate) trait Clock: Send + Sync {
     /// The time since some moment that stays the same.
     fn now(&self) -> Duration;
 
-    /// Waits on this thread for `time`, or until the pipeline stops: then false.
-    fn wait(&self, time: Duration, pipeline: &Control) -> bool;
+    /// Waits on this thread for `time`, or until the pipeline stops or was interrupted later than at `cut`: then false.
+    fn wait(&self, time: Duration, pipeline: &Control, cut: Epoch) -> bool;
 }
 
 /// The system's monotonic clock.
@@ -27,7 +28,7 @@ impl Clock for SystemClock {
         self.0.elapsed()
     }
 
-    fn wait(&self, time: Duration, pipeline: &Control) -> bool {
-        !pipeline.wait_stopped(time)
+    fn wait(&self, time: Duration, pipeline: &Control, cut: Epoch) -> bool {
+        !pipeline.wait_ended_early(time, cut)
     }
 }

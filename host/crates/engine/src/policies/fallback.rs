@@ -222,6 +222,14 @@ impl Node for FallsBack {
         })
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        let has_forgotten = self.inner.reset()?;
+        match &mut self.stand_in {
+            Some((_, stand_in)) => stand_in.reset().map(|too| has_forgotten && too),
+            None => Ok(has_forgotten),
+        }
+    }
+
     /// The stand-in is flushed too, although a stateless node holds nothing.
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.inner.flush(out)?;

@@ -141,7 +141,18 @@ pub(crate) fn wrap(
         let (clock, control) = (Arc::clone(&shared.clock), Arc::clone(control));
         // The sandbox stops a guest that takes too long, and a packet that stopped its node is never tried again.
         let (stateless, timeout_is_final) = (descriptor.stateless, runtime.kind().is_sandboxed());
-        node = Box::new(Retry { inner: node, id, spec, stateless, timeout_is_final, counts, clock, control });
+        let cut = control.epochs.cut();
+        node = Box::new(Retry {
+            inner: node,
+            id,
+            spec,
+            stateless,
+            timeout_is_final,
+            counts,
+            clock,
+            control,
+            cut,
+        });
     }
     // 3. The breaker counts calls whose retries are used up, and an open circuit spares the waits of retries too.
     if let Some(breaker) = breaker {

@@ -51,6 +51,10 @@ impl Node for Skip {
         }
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.inner.reset()
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.inner.flush(out)
     }

@@ -2,7 +2,7 @@
 //!
 //! The wait is on the thread of the node's stage. A node with retries begins a stage of its own, and that stage never
 //! runs on the caller's thread, so only the node itself and what depends on its outputs wait; queues hold what comes
-//! meanwhile. A pipeline that stops ends the wait at once.
+//! meanwhile. A pipeline that stops, or is interrupted, ends the wait at once.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -15,6 +15,7 @@ use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Port};
 use super::clock::Clock;
 use super::counts::{Counts, add_one};
 use crate::control::Control;
+use crate::epochs::Epoch;
 
 /// The waits of one call, one after the other; `None` when all retries are used up.
 pub(crate) struct Backoff<'a> {
@@ -52,6 +53,8 @@ pub(crate) struct Retry {
     pub(crate) counts: Arc<Counts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) control: Arc<Control>,
+    /// The interruption that the node was reset by last: a later one ends a wait.
+    pub(crate) cut: Epoch,
 }
 
 impl Retry {
@@ -81,7 +84,7 @@ impl Retry {
                 wait_ms = wait.as_millis(),
                 "the call failed and is tried again: {error}"
             );
-            if !self.clock.wait(wait, &self.control) {
+            if !self.clock.wait(wait, &self.control, self.cut) {
                 let message = format!("stopped while waiting to try again after: {}", error.message);
                 return Err(NodeError::new(ErrorKind::Cancelled, message));
             }
@@ -103,6 +106,11 @@ impl Node for Retry {
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         self.call(out, |node, out| node.process(port, packet.clone(), out))
+    }
+
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.cut = self.control.epochs.cut();
+        self.inner.reset()
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {

@@ -213,6 +213,11 @@ impl Node for Timed {
         self.call(|node| node.process(port, packet, out))
     }
 
+    /// Not watched: forgetting is no work.
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.inner.reset()
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.call(|node| node.flush(out))
     }

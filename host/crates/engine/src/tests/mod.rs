@@ -4,6 +4,8 @@ mod allocations;
 mod concurrency;
 mod failures;
 mod flow;
+mod inbox;
+mod interruption;
 mod random_graphs;
 mod stage_cuts;
 
@@ -32,6 +34,7 @@ pub(super) struct TestRuntime {
     types: Vec<(&'static str, NodeDescriptor, Process)>,
     pub(super) fail_initialize: Option<&'static str>,
     pub(super) fail_flush: Option<&'static str>,
+    pub(super) fail_reset: Option<&'static str>,
     pub(super) fail_create: Option<ErrorKind>,
     pub(super) own_thread: bool,
 }
@@ -45,6 +48,7 @@ impl TestRuntime {
             types: Vec::new(),
             fail_initialize: None,
             fail_flush: None,
+            fail_reset: None,
             fail_create: None,
             own_thread: false,
         }
@@ -139,6 +143,7 @@ impl Runtime for TestRuntime {
             journal: Arc::clone(&self.journal),
             fail_initialize: self.fail_initialize == Some(node.id.as_str()),
             fail_flush: self.fail_flush == Some(node.id.as_str()),
+            fail_reset: self.fail_reset == Some(node.id.as_str()),
             flushes: node.node_type == "Last",
         }))
     }
@@ -154,6 +159,7 @@ struct TestNode {
     journal: Journal,
     fail_initialize: bool,
     fail_flush: bool,
+    fail_reset: bool,
     flushes: bool,
 }
 
@@ -171,6 +177,11 @@ impl Node for TestNode {
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         (self.process)(&self.id, port, packet, out)
+    }
+
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.note("reset");
+        if self.fail_reset { Err(NodeError::internal("no reset")) } else { Ok(true) }
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::clock::Clock;
 use crate::control::Control;
+use crate::epochs::Epoch;
 use crate::tests::TestRuntime;
 use crate::{Pipeline, PipelineOptions, Plan, Runtimes, Settings};
 
@@ -41,10 +42,10 @@ impl Clock for VirtualClock {
         *self.now.lock().unwrap()
     }
 
-    fn wait(&self, time: Duration, pipeline: &Control) -> bool {
+    fn wait(&self, time: Duration, pipeline: &Control, cut: Epoch) -> bool {
         self.waits_ms.lock().unwrap().push(time.as_millis());
         self.advance(time);
-        !pipeline.is_stopped()
+        !pipeline.is_stopped() && pipeline.epochs.cut() <= cut
     }
 }
 

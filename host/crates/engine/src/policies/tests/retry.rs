@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{VirtualClock, flaky, one, start};
 use crate::control::Control;
+use crate::epochs::Epoch;
 use crate::policies::clock::Clock;
 use crate::policies::retry::Backoff;
 use crate::policies::wrap;
@@ -141,7 +142,7 @@ impl Clock for HeldClock {
         Duration::ZERO
     }
 
-    fn wait(&self, _: Duration, _: &Control) -> bool {
+    fn wait(&self, _: Duration, _: &Control, _: Epoch) -> bool {
         self.waits.lock().unwrap().send(()).unwrap();
         self.go_on.lock().unwrap().recv().unwrap();
         true

@@ -1,0 +1,13 @@
+//! The locks that the queues and the count of feeds are made with. `tests/schedules.rs` compiles the same files with locks
+//! of its own, so that it decides which thread goes on.
+
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use std::sync::{Condvar, Mutex, PoisonError};
+
+use std::sync::MutexGuard;
+
+/// Locks `mutex`; a panic of another holder is no reason to stop, since every critical section of this crate
+/// leaves its data whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
