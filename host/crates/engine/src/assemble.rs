@@ -197,12 +197,13 @@ impl<'a> Layout<'a> {
         let ports = graph.nodes()[index].descriptor.outputs.len();
         let mut routes: Vec<Vec<Target>> = (0..ports).map(|_| Vec::new()).collect();
         let mut is_sink = true;
-        for (edge, lane) in graph.edges().iter().zip(&self.lanes).filter(|(edge, _)| edge.from == index) {
+        let edges = graph.edges().iter().zip(&self.lanes).enumerate();
+        for (number, (edge, lane)) in edges.filter(|(_, (edge, _))| edge.from == index) {
             is_sink = false;
             let (node, port) = (self.position[edge.to], edge.in_port);
             let target = match (lane, &self.inboxes[self.plan.stages().of(edge.to)]) {
                 (Some(lane), Some(inbox)) => {
-                    senders.push(QueueSender { inbox: Arc::clone(inbox), lane: *lane });
+                    senders.push(QueueSender { inbox: Arc::clone(inbox), lane: *lane, number });
                     Target::Queue { queue: senders.len() - 1, node, port }
                 }
                 _ => Target::Local { node, port },

@@ -13,6 +13,7 @@ use remotemedia_core::{Packet, Port};
 
 pub(crate) use super::epochs::{Epoch, FLUSH_EPOCH};
 use super::sync::{Condvar, Mutex, PoisonError, lock};
+use crate::trace::mark::Mark;
 
 /// A packet for one node of the stage.
 pub(crate) struct Delivery {
@@ -20,6 +21,8 @@ pub(crate) struct Delivery {
     pub(crate) node: usize,
     pub(crate) port: Port,
     pub(crate) packet: Packet,
+    /// `None` when nobody records the pipeline.
+    pub(crate) mark: Option<Box<Mark>>,
 }
 
 /// What a stage finds in its inbox.
@@ -56,15 +59,21 @@ impl Lane {
             || self.max_ns.is_some_and(|max_ns| !self.waiting.is_empty() && self.waiting_ns >= max_ns)
     }
 
-    fn push(&mut self, delivery: Delivery) {
+    fn push(&mut self, mut delivery: Delivery) {
         self.waiting_ns += delivery.packet.duration_ns();
+        if let Some(mark) = &mut delivery.mark {
+            mark.enter(self.waiting.len() + 1);
+        }
         self.waiting.push_back(delivery);
         self.high_water = self.high_water.max(self.waiting.len());
     }
 
     fn pop(&mut self) -> Option<Delivery> {
-        let delivery = self.waiting.pop_front()?;
+        let mut delivery = self.waiting.pop_front()?;
         self.waiting_ns -= delivery.packet.duration_ns();
+        if let Some(mark) = &mut delivery.mark {
+            mark.depth_after = self.waiting.len();
+        }
         Some(delivery)
     }
 
@@ -143,9 +152,12 @@ impl Inbox {
     /// pipeline stops: the packet is gone. What was lent to this thread only is copied. A packet that is void is
     /// discarded, and its producer waits no longer.
     pub(crate) fn push(&self, lane: usize, delivery: Delivery) -> bool {
-        let delivery = Delivery { packet: delivery.packet.into_own(), ..delivery };
+        let mut delivery = Delivery { packet: delivery.packet.into_own(), ..delivery };
         let mut state = lock(&self.state);
         if state.lanes[lane].on_full == OnFull::Block {
+            if let Some(mark) = &mut delivery.mark {
+                mark.blocked = state.lanes[lane].is_full();
+            }
             // A consumer that is starved by an empty lane could otherwise wait for this very producer.
             let waits = |state: &mut State| {
                 !state.stopped && !state.starved && delivery.epoch > state.cut && state.lanes[lane].is_full()

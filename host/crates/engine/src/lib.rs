@@ -18,6 +18,7 @@ pub mod selector;
 mod stage;
 mod stages;
 mod sync;
+pub mod trace;
 mod worker;
 
 pub use control::{Canceller, Interrupter};
@@ -29,6 +30,7 @@ pub use policies::BreakerState;
 pub use runtimes::Runtimes;
 pub use selector::{Selection, Settings};
 pub use stages::Stages;
+pub use trace::TraceRecorder;
 
 #[cfg(test)]
 mod tests;

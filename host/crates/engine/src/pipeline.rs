@@ -15,6 +15,10 @@ use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
 use crate::runtimes::Runtimes;
 use crate::stage::{Slot, Stage};
+use crate::trace::TraceRecorder;
+use crate::trace::attach::{attach, feed_queue};
+use crate::trace::mark::Mark;
+use crate::trace::thread::ThreadTrace;
 use crate::worker::{Ended, Worker};
 
 /// How long a stopped pipeline waits for calls that are still running before it leaves their threads behind.
@@ -37,11 +41,19 @@ pub struct PipelineOptions {
     /// Outputs to deliver besides the default, which is the first output of every node that feeds no other:
     /// (node index, output port).
     pub taps: Vec<(usize, Port)>,
+    /// Record every call and every wait. It costs memory and some time per hop; `None` costs nothing.
+    pub trace: Option<TraceRecorder>,
 }
 
 impl Default for PipelineOptions {
     fn default() -> Self {
-        Self { metrics: true, use_callers_thread: true, max_waiting_outputs: None, taps: Vec::new() }
+        Self {
+            metrics: true,
+            use_callers_thread: true,
+            max_waiting_outputs: None,
+            taps: Vec::new(),
+            trace: None,
+        }
     }
 }
 
@@ -50,6 +62,15 @@ impl Default for PipelineOptions {
 enum Home {
     Caller { stage: usize, position: usize },
     Thread { inbox: Arc<Inbox>, position: usize },
+}
+
+impl Home {
+    /// Where in its stage the node is.
+    fn position(&self) -> usize {
+        match self {
+            Self::Caller { position, .. } | Self::Thread { position, .. } => *position,
+        }
+    }
 }
 
 /// A running plan, with its own nodes and threads. Dropping it cancels it.
@@ -66,6 +87,8 @@ pub struct Pipeline {
     control: Arc<Control>,
     outbox: Arc<Outbox>,
     finished: bool,
+    /// The record of the thread that feeds.
+    trace: Option<Box<ThreadTrace>>,
 }
 
 impl Pipeline {
@@ -78,9 +101,10 @@ impl Pipeline {
         let began = (Instant::now(), process::cpu_time());
         let outbox = Arc::new(Outbox::new(options.max_waiting_outputs));
         let control = Control::new(Arc::clone(&outbox));
-        let Parts { stages, queues, nodes, counters_took } =
+        let Parts { mut stages, queues, nodes, counters_took } =
             assemble(plan, runtimes, &options, &control, &outbox)?;
         let left_behind = &runtimes.shared().left_behind;
+        let served_by: Vec<_> = nodes.iter().map(|node| node.served_by).collect();
         let counted = MetricsReader::new(plan, began, nodes, queues, &control, left_behind, counters_took);
         let mut pipeline = Self {
             plan: plan.clone(),
@@ -94,7 +118,11 @@ impl Pipeline {
             control,
             outbox,
             finished: false,
+            trace: None,
         };
+        if let Some(recorder) = &options.trace {
+            pipeline.trace = Some(attach(recorder, pipeline.id(), plan, &served_by, &mut stages));
+        }
         pipeline.launch(stages)?;
         Ok(pipeline)
     }
@@ -175,21 +203,39 @@ impl Pipeline {
         if let Some(counters) = self.counted.counters(index) {
             counters.record_fed(packet.duration_ns());
         }
-        match home {
-            Home::Caller { stage, position } => {
-                let delivery = Delivery { epoch, node: position, port, packet };
-                if let Err(error) = self.caller_stages[stage].deliver(delivery) {
-                    return Err(self.fail(error));
-                }
-            }
-            Home::Thread { inbox, position } => {
-                if !inbox.push(FEED_LANE, Delivery { epoch, node: position, port, packet }) {
-                    return Err(self.failure());
-                }
-            }
+        let (node, mark) = (home.position(), None);
+        let delivery = Delivery { epoch, node, port, packet, mark };
+        match &self.trace {
+            None => self.enter(home, delivery)?,
+            Some(_) => self.enter_traced(index, home, delivery)?,
         }
         self.tell_progress(epoch);
         Ok(())
+    }
+
+    fn enter(&mut self, home: Home, delivery: Delivery) -> Result<(), NodeError> {
+        match home {
+            Home::Caller { stage, .. } => {
+                self.caller_stages[stage].deliver(delivery).map_err(|error| self.fail(error))
+            }
+            Home::Thread { inbox, .. } if inbox.push(FEED_LANE, delivery) => Ok(()),
+            Home::Thread { .. } => Err(self.failure()),
+        }
+    }
+
+    #[cold]
+    fn enter_traced(&mut self, node: usize, home: Home, mut delivery: Delivery) -> Result<(), NodeError> {
+        let (epoch, pts_ns) = (delivery.epoch, delivery.packet.pts_ns);
+        let queue = feed_queue(self.plan.graph(), self.plan.stages().of(node));
+        let begun = self.trace.as_mut().map(|trace| trace.begin_feed(queue));
+        let (begin_ns, mark) = begun.unzip();
+        let flow = mark.as_ref().map_or(0, |mark| mark.flow);
+        delivery.mark = mark;
+        let result = self.enter(home, delivery);
+        if let (Some(trace), Some(begin_ns)) = (&mut self.trace, begin_ns) {
+            trace.end_feed(begin_ns, node, epoch, pts_ns, flow);
+        }
+        result
     }
 
     /// Tells every stage that is fed from outside that this feed is done.
@@ -362,6 +408,9 @@ impl Pipeline {
             stage.cleanup();
             lock(&self.ended).push(stage);
             self.control.stage_ended();
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.hand_over();
         }
     }
 

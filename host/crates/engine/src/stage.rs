@@ -15,6 +15,8 @@ use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
 use crate::metrics::NodeCounters;
 use crate::outbox::{Outbox, Output};
 use crate::policies::{Policies, Watch};
+use crate::trace::mark::Mark;
+use crate::trace::thread::ThreadTrace;
 
 /// Where a packet goes from an output port.
 pub(crate) enum Target {
@@ -30,6 +32,8 @@ pub(crate) enum Target {
 pub(crate) struct QueueSender {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) lane: usize,
+    /// The queue's number in a trace.
+    pub(crate) number: usize,
 }
 
 /// One node of a stage with everything a call needs at hand; what every hop reads comes first.
@@ -96,6 +100,7 @@ impl Slot {
 
     /// One `process` call. `clock` is the end of the previous call, and becomes the end of this one: a chain
     /// of nodes reads the clock once per hop.
+    #[inline(always)]
     fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
         let bytes_in = if clock.is_some() { packet.payload.byte_count() } else { 0 };
         let result = match self.input(port) {
@@ -178,6 +183,8 @@ pub(crate) struct Stage {
     cut: Epoch,
     control: Arc<Control>,
     outbox: Arc<Outbox>,
+    /// Records what happens here, when somebody asked for it.
+    pub(crate) trace: Option<Box<ThreadTrace>>,
 }
 
 impl Stage {
@@ -187,7 +194,7 @@ impl Stage {
         control: Arc<Control>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox }
+        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox, trace: None }
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -206,7 +213,14 @@ impl Stage {
                 stage.current = position;
                 let slot = &mut stage.slots[position];
                 slot.initialized = true;
-                slot.node.initialize().map_err(|error| error.at(&slot.id, Operation::Initialize))?;
+                if let Some(trace) = &mut stage.trace {
+                    trace.begin_call(slot.index, Operation::Initialize, FLUSH_EPOCH, None);
+                }
+                let result = slot.node.initialize();
+                if let Some(trace) = &mut stage.trace {
+                    trace.end_call(None, 0, 0, result.as_ref().err());
+                }
+                result.map_err(|error| error.at(&slot.id, Operation::Initialize))?;
             }
             Ok(())
         })
@@ -214,33 +228,70 @@ impl Stage {
 
     /// Sends one packet all the way through the stage.
     pub(crate) fn deliver(&mut self, delivery: Delivery) -> Result<(), NodeError> {
-        let Delivery { epoch, node, port, packet } = delivery;
         self.catch_up()?;
-        if epoch <= self.cut {
+        if delivery.epoch <= self.cut {
             self.control.count_void(1);
             return Ok(());
         }
+        if self.trace.is_some() {
+            return self.deliver_traced(delivery);
+        }
+        let Delivery { epoch, node, port, packet, mark: _ } = delivery;
         self.guarded(Operation::Process, |stage| {
             stage.work.push(Step { node, port, packet });
-            stage.drain_work(epoch)
+            stage.drain_work::<false>(epoch)
         })
+    }
+
+    #[cold]
+    fn deliver_traced(&mut self, delivery: Delivery) -> Result<(), NodeError> {
+        let Delivery { epoch, node, port, packet, mark } = delivery;
+        if let Some(trace) = &mut self.trace {
+            trace.begin_work(epoch, mark.as_deref());
+        }
+        let result = self.guarded(Operation::Process, |stage| {
+            stage.work.push(Step { node, port, packet });
+            stage.drain_work::<true>(epoch)
+        });
+        if let Some(trace) = &mut self.trace {
+            trace.end_work(result.as_ref().err());
+        }
+        result
     }
 
     /// Flushes every node in order, each one's output going through the rest before the next is flushed.
     pub(crate) fn flush(&mut self) -> Result<(), NodeError> {
         self.catch_up()?;
-        self.guarded(Operation::Flush, |stage| {
-            for position in 0..stage.slots.len() {
-                stage.current = position;
-                stage.slots[position].flush().or_else(|error| stage.unless_void(FLUSH_EPOCH, error))?;
-                stage.route(position, FLUSH_EPOCH)?;
-                stage.drain_work(FLUSH_EPOCH)?;
+        let Some(trace) = &mut self.trace else {
+            return self.guarded(Operation::Flush, Self::flush_all::<false>);
+        };
+        trace.begin_work(FLUSH_EPOCH, None);
+        let result = self.guarded(Operation::Flush, Self::flush_all::<true>);
+        if let Some(trace) = &mut self.trace {
+            trace.end_work(result.as_ref().err());
+        }
+        result
+    }
+
+    fn flush_all<const TRACED: bool>(&mut self) -> Result<(), NodeError> {
+        for position in 0..self.slots.len() {
+            self.current = position;
+            let slot = &mut self.slots[position];
+            if TRACED && let Some(trace) = &mut self.trace {
+                trace.begin_call(slot.index, Operation::Flush, FLUSH_EPOCH, None);
             }
-            for queue in &stage.queues {
-                queue.inbox.end(queue.lane);
+            let result = slot.flush();
+            if TRACED && let Some(trace) = &mut self.trace {
+                trace.end_call(None, slot.outputs.len(), 0, result.as_ref().err());
             }
-            Ok(())
-        })
+            result.or_else(|error| self.unless_void(FLUSH_EPOCH, error))?;
+            self.route::<TRACED>(position, FLUSH_EPOCH)?;
+            self.drain_work::<TRACED>(FLUSH_EPOCH)?;
+        }
+        for queue in &self.queues {
+            queue.inbox.end(queue.lane);
+        }
+        Ok(())
     }
 
     /// Tells every queue that nothing of `epoch` or before will follow.
@@ -255,9 +306,18 @@ impl Stage {
     pub(crate) fn cleanup(&mut self) {
         for slot in self.slots.iter_mut().rev().filter(|slot| slot.initialized) {
             slot.initialized = false;
+            if let Some(trace) = &mut self.trace {
+                trace.begin_call(slot.index, Operation::Cleanup, FLUSH_EPOCH, None);
+            }
             if catch_unwind(AssertUnwindSafe(|| slot.node.cleanup())).is_err() {
                 tracing::error!(node = %slot.id, "the node panicked in cleanup");
             }
+            if let Some(trace) = &mut self.trace {
+                trace.end_call(None, 0, 0, None);
+            }
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.hand_over();
         }
     }
 
@@ -289,7 +349,14 @@ impl Stage {
             for position in 0..stage.slots.len() {
                 stage.current = position;
                 let slot = &mut stage.slots[position];
-                let has_forgotten = slot.node.reset().map_err(|error| error.at(&slot.id, Operation::Reset))?;
+                if let Some(trace) = &mut stage.trace {
+                    trace.begin_call(slot.index, Operation::Reset, FLUSH_EPOCH, None);
+                }
+                let result = slot.node.reset();
+                if let Some(trace) = &mut stage.trace {
+                    trace.end_call(None, 0, 0, result.as_ref().err());
+                }
+                let has_forgotten = result.map_err(|error| error.at(&slot.id, Operation::Reset))?;
                 if !has_forgotten && !slot.descriptor.stateless {
                     tracing::debug!(node = %slot.id, "cannot be reset: it stays as the interruption found it");
                 }
@@ -305,6 +372,9 @@ impl Stage {
         self.control.count_void(outputs.len() + self.work.len());
         outputs.truncate(0);
         self.work.clear();
+        if let Some(trace) = &mut self.trace {
+            trace.unstack_all();
+        }
     }
 
     /// `error`, unless it says that a call was given up because of the interruption that made its packet void.
@@ -321,14 +391,23 @@ impl Stage {
         Ok(())
     }
 
-    fn drain_work(&mut self, epoch: Epoch) -> Result<(), NodeError> {
+    /// `TRACED` is known when this is compiled: a hop that nobody records does not even ask.
+    fn drain_work<const TRACED: bool>(&mut self, epoch: Epoch) -> Result<(), NodeError> {
         let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
         while let Some(mut step) = self.work.pop() {
+            let mut flow = self.trace.as_mut().filter(|_| TRACED).map_or(0, |trace| trace.unstack());
             loop {
                 let Step { node, port, packet } = step;
                 self.current = node;
                 let slot = &mut self.slots[node];
-                if let Err(error) = slot.process(port, packet, &mut clock) {
+                if TRACED && let Some(trace) = &mut self.trace {
+                    trace.begin_call(slot.index, Operation::Process, epoch, Some((packet.pts_ns, flow)));
+                }
+                let result = slot.process(port, packet, &mut clock);
+                if TRACED && let Some(trace) = &mut self.trace {
+                    trace.end_call(clock, slot.outputs.len(), 0, result.as_ref().err());
+                }
+                if let Err(error) = result {
                     self.work.clear();
                     return self.unless_void(epoch, error);
                 }
@@ -340,17 +419,22 @@ impl Stage {
                     Some(next) => step = next,
                     None => break,
                 }
+                if TRACED && let Some(trace) = &mut self.trace {
+                    flow = trace.send();
+                }
             }
-            self.route(self.current, epoch)?;
+            self.route::<TRACED>(self.current, epoch)?;
         }
         Ok(())
     }
 
     /// Moves what node `from` produced to where it is connected. Packets for nodes of this stage are stacked
     /// in reverse, so that they are taken in order: first packet first, first connection first.
-    fn route(&mut self, from: usize, epoch: Epoch) -> Result<(), NodeError> {
+    fn route<const TRACED: bool>(&mut self, from: usize, epoch: Epoch) -> Result<(), NodeError> {
         let slot = &mut self.slots[from];
         let stacked = self.work.len();
+        let mut trace = self.trace.as_mut().filter(|_| TRACED);
+        let ways_stacked = trace.as_ref().map_or(0, |trace| trace.stacked());
         for (port, packet) in slot.outputs.drain() {
             let Some(targets) = slot.routes.get(usize::from(port.0)) else {
                 return Err(NodeError::internal(format!(
@@ -364,10 +448,16 @@ impl Stage {
                 let copy = if nth + 1 == targets.len() { packet.take() } else { packet.clone() };
                 let Some(packet) = copy else { break };
                 match target {
-                    Target::Local { node, port } => self.work.push(Step { node: *node, port: *port, packet }),
+                    Target::Local { node, port } => {
+                        if let Some(trace) = &mut trace {
+                            trace.stack();
+                        }
+                        self.work.push(Step { node: *node, port: *port, packet });
+                    }
                     Target::Queue { queue, node, port } => {
                         let queue = &self.queues[*queue];
-                        let delivery = Delivery { epoch, node: *node, port: *port, packet };
+                        let mark = trace.as_mut().map(|trace| Mark::new(trace.send(), queue.number));
+                        let delivery = Delivery { epoch, node: *node, port: *port, packet, mark };
                         if !queue.inbox.push(queue.lane, delivery) {
                             return Err(stopped(&self.control));
                         }
@@ -377,6 +467,9 @@ impl Stage {
             }
         }
         self.work[stacked..].reverse();
+        if let Some(trace) = trace {
+            trace.reverse(ways_stacked);
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use remotemedia_core::{AudioBuffer, Packet, Port};
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, LaneCounts, Received};
 
 fn delivery(epoch: Epoch, pts_ns: i64) -> Delivery {
-    Delivery { epoch, node: 0, port: Port::FIRST, packet: Packet::new(pts_ns, "x") }
+    Delivery { epoch, node: 0, port: Port::FIRST, packet: Packet::new(pts_ns, "x"), mark: None }
 }
 
 fn spec(max_packets: usize, on_full: OnFull) -> QueueSpec {
@@ -85,7 +85,7 @@ fn a_lane_is_also_bounded_in_time_of_audio() {
     for _ in 0..5 {
         let audio = AudioBuffer::from_f32(48_000, 1, vec![0.0; 960]).unwrap();
         let packet = Packet::new(0, audio);
-        inbox.push(0, Delivery { epoch: 1, node: 0, port: Port::FIRST, packet });
+        inbox.push(0, Delivery { epoch: 1, node: 0, port: Port::FIRST, packet, mark: None });
     }
     assert_eq!(inbox.counts(), [LaneCounts { dropped: 3, interrupted: 0, high_water: 2 }]);
 }

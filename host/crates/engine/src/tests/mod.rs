@@ -8,6 +8,7 @@ mod inbox;
 mod interruption;
 mod random_graphs;
 mod stage_cuts;
+mod traces;
 
 use std::sync::{Arc, Mutex};
 
