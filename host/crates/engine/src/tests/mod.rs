@@ -7,6 +7,7 @@ mod flow;
 mod inbox;
 mod interruption;
 mod random_graphs;
+mod sequential_model;
 mod stage_cuts;
 mod traces;
 
