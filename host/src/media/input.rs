@@ -16,6 +16,8 @@ use super::wav::{self, WavReader};
 const SNIFF_BYTES: usize = 16;
 /// Bytes read from the system at once.
 const READ_BYTES: usize = 128 * 1024;
+/// Samples of a chunk, of all channels together: 64 MiB of `f32`.
+const MOST_CHUNK_SAMPLES: usize = 1 << 24;
 
 /// An open audio stream that is read chunk by chunk.
 pub struct AudioInput {
@@ -136,11 +138,13 @@ impl AudioInput {
         &self.path
     }
 
-    /// Frames of a chunk of `chunk_ms` milliseconds: at least one.
+    /// Frames of a chunk of `chunk_ms` milliseconds: at least one, and no more than make 16 Mi samples. A header can
+    /// say 65,535 channels at 4 GHz.
     #[must_use]
     pub fn chunk_frames(&self, chunk_ms: u32) -> usize {
         let frames = u64::from(self.spec.sample_rate_hz) * u64::from(chunk_ms) / 1000;
-        usize::try_from(frames).unwrap_or(usize::MAX).clamp(1, 1 << 24)
+        let most = MOST_CHUNK_SAMPLES / usize::from(self.spec.channels);
+        usize::try_from(frames).unwrap_or(usize::MAX).clamp(1, most)
     }
 
     /// The next `frames` frames, fewer only at the end of the stream; `None` after it. The packet's time counts
@@ -260,6 +264,39 @@ mod tests {
         ] {
             assert_eq!(sniff(path, head).unwrap(), container, "{head:?}");
         }
+    }
+
+    /// A wav of no samples yet, as it comes through a pipe: a format chunk of `size` bytes, and the samples open-ended.
+    fn wav_head(size: u32, channels: u16, sample_rate_hz: u32) -> Vec<u8> {
+        let mut head = b"RIFF\xff\xff\xff\xffWAVEfmt ".to_vec();
+        head.extend(size.to_le_bytes());
+        head.extend([1, 0]);
+        head.extend(channels.to_le_bytes());
+        head.extend(sample_rate_hz.to_le_bytes());
+        head.extend([0; 4]);
+        head.extend((channels.wrapping_mul(2)).to_le_bytes());
+        head.extend([16, 0]);
+        head.extend(b"data\xff\xff\xff\xff");
+        head
+    }
+
+    fn through_a_pipe(bytes: Vec<u8>) -> Result<AudioInput, MediaError> {
+        let rest = Cursor::new(bytes[SNIFF_BYTES..].to_vec());
+        AudioInput::from_stream(Path::new("-"), bytes[..SNIFF_BYTES].to_vec(), Box::new(rest))
+    }
+
+    #[test]
+    fn a_chunk_of_any_header_fits_into_the_memory() {
+        let mut input = through_a_pipe(wav_head(16, 32_767, u32::MAX)).unwrap();
+        let frames = input.chunk_frames(20);
+        assert_eq!(frames, (1 << 24) / 32_767);
+        assert!(matches!(input.next_packet(frames), Err(MediaError::Empty { .. })));
+        assert_eq!(through_a_pipe(wav_head(16, 2, 48_000)).unwrap().chunk_frames(20), 960);
+    }
+
+    #[test]
+    fn a_format_chunk_of_four_gibibytes_is_a_file_that_breaks_off() {
+        assert!(matches!(through_a_pipe(wav_head(u32::MAX, 2, 48_000)), Err(MediaError::Truncated { .. })));
     }
 
     #[test]

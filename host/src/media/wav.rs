@@ -198,7 +198,7 @@ impl Chunks<'_> {
         let mut bytes = vec![0; size.min(most) as usize];
         self.reader.read_exact(&mut bytes).map_err(|source| self.cut(source))?;
         self.at += bytes.len() as u64;
-        self.skip(u64::from(size + size % 2) - bytes.len() as u64)?;
+        self.skip(u64::from(size) + u64::from(size % 2) - bytes.len() as u64)?;
         Ok(bytes)
     }
 
