@@ -30,6 +30,8 @@ mod spectral_features;
 mod vad;
 
 #[cfg(test)]
+mod chunk_invariance;
+#[cfg(test)]
 mod harness;
 
 pub use node_type::NativeNode;
