@@ -1,6 +1,7 @@
 //! The one trait that every node of every runtime implements, and where it puts what it produces.
 
 use crate::error::NodeError;
+use crate::notes::CallNotes;
 use crate::packet::Packet;
 
 /// A port number: the index into the descriptor's inputs or outputs.
@@ -67,6 +68,7 @@ pub trait Node: Send {
 pub struct Outputs {
     packets: Vec<(Port, Packet)>,
     connected: Connected,
+    notes: CallNotes,
 }
 
 /// Which output ports somebody listens to: bit n is port n; ports past 63 count as connected.
@@ -90,7 +92,7 @@ impl Outputs {
     #[must_use]
     pub fn connected_to(ports: impl IntoIterator<Item = Port>) -> Self {
         let bits = ports.into_iter().filter(|port| port.0 < 64).fold(0, |bits, port| bits | 1 << port.0);
-        Self { packets: Vec::new(), connected: Connected(bits) }
+        Self { connected: Connected(bits), ..Self::default() }
     }
 
     /// True when somebody listens to `port`; a node may skip the work for a port that nobody reads.
@@ -128,6 +130,11 @@ impl Outputs {
     /// Takes back what was pushed after the first `len` packets: a call that failed emits nothing.
     pub fn truncate(&mut self, len: usize) {
         self.packets.truncate(len);
+    }
+
+    /// What the call tells about itself, for whoever counts.
+    pub fn notes(&mut self) -> &mut CallNotes {
+        &mut self.notes
     }
 
     /// How many packets wait to be taken.

@@ -7,10 +7,10 @@ use remotemedia_core::manifest::QueueSpec;
 use remotemedia_core::{NodeError, Operation, Port, Runtime};
 
 use crate::control::Control;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, LaneCounts};
 use crate::metrics::{NodeCounters, NodeEntry};
 use crate::outbox::Outbox;
-use crate::pipeline::PipelineOptions;
+use crate::pipeline::{FEED_LANE, PipelineOptions};
 use crate::plan::Plan;
 use crate::policies;
 use crate::policies::fallback::{self, Created};
@@ -19,10 +19,17 @@ use crate::stage::{QueueSender, Slot, Stage, Target};
 
 /// A queue of the running pipeline, for metrics.
 pub(crate) struct QueueInfo {
-    pub(crate) from: usize,
+    /// `None`: what is fed from outside.
+    pub(crate) from: Option<usize>,
     pub(crate) to: usize,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) lane: usize,
+}
+
+impl QueueInfo {
+    pub(crate) fn counts(&self) -> LaneCounts {
+        self.inbox.counts().get(self.lane).copied().unwrap_or_default()
+    }
 }
 
 /// A plan whose nodes and queues are made.
@@ -81,8 +88,13 @@ pub(crate) fn assemble(
         control.watch(inbox);
     }
     let counters_began = Instant::now();
-    let counters: Vec<_> =
-        graph.nodes().iter().map(|_| options.metrics.then(|| Arc::new(NodeCounters::new()))).collect();
+    let queues = layout.queue_infos();
+    let counters: Vec<_> = (0..graph.nodes().len())
+        .map(|index| {
+            let is_queued = queues.iter().any(|queue| queue.to == index);
+            options.metrics.then(|| Arc::new(NodeCounters::new(is_queued)))
+        })
+        .collect();
     let counters_took = counters_began.elapsed();
     let mut nodes = Vec::with_capacity(graph.nodes().len());
     let mut slots: Vec<Option<Slot>> = Vec::new();
@@ -113,7 +125,6 @@ pub(crate) fn assemble(
         slot.policies = policies;
         slots.push(Some(slot));
     }
-    let queues = layout.queue_infos();
     let stages = layout.members.iter().zip(senders).zip(layout.inboxes).zip(enter);
     let stages = stages
         .map(|(((members, senders), inbox), enter)| {
@@ -180,7 +191,7 @@ impl<'a> Layout<'a> {
                 let only_fed = fed[stage] && specs[stage].len() == 1;
                 let waits = members[stage].iter().any(|&index| plan.needs_own_thread(index));
                 let on_caller = only_fed && !waits && enter[stage].is_empty() && options.use_callers_thread;
-                (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage])))
+                (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage]).timed(options.metrics)))
             })
             .collect();
         Self { plan, position, members, inboxes, lanes }
@@ -222,12 +233,13 @@ impl<'a> Layout<'a> {
     }
 
     fn queue_infos(&self) -> Vec<QueueInfo> {
-        let edges = self.plan.graph().edges().iter().zip(&self.lanes);
-        edges
-            .filter_map(|(edge, lane)| {
-                let inbox = self.inboxes[self.plan.stages().of(edge.to)].as_ref()?;
-                Some(QueueInfo { from: edge.from, to: edge.to, inbox: Arc::clone(inbox), lane: (*lane)? })
-            })
-            .collect()
+        let graph = self.plan.graph();
+        let queue = |from, to, lane| {
+            let inbox = self.inboxes[self.plan.stages().of(to)].as_ref()?;
+            Some(QueueInfo { from, to, inbox: Arc::clone(inbox), lane })
+        };
+        let fed = graph.sources().into_iter().filter_map(|source| queue(None, source, FEED_LANE));
+        let edges = graph.edges().iter().zip(&self.lanes);
+        fed.chain(edges.filter_map(|(edge, lane)| queue(Some(edge.from), edge.to, (*lane)?))).collect()
     }
 }

@@ -7,6 +7,7 @@
 //! (epoch, lane) as long as the producers' progress allows it. See docs/decisions/0001-ordered-fan-in.md.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use remotemedia_core::manifest::{OnFull, QueueSpec};
 use remotemedia_core::{Packet, Port};
@@ -23,6 +24,14 @@ pub(crate) struct Delivery {
     pub(crate) packet: Packet,
     /// `None` when nobody records the pipeline.
     pub(crate) mark: Option<Box<Mark>>,
+    /// When it entered a queue that is timed.
+    pub(crate) queued_at: Option<Instant>,
+}
+
+impl Delivery {
+    pub(crate) fn new(epoch: Epoch, node: usize, port: Port, packet: Packet) -> Self {
+        Self { epoch, node, port, packet, mark: None, queued_at: None }
+    }
 }
 
 /// What a stage finds in its inbox.
@@ -51,9 +60,22 @@ struct Lane {
     dropped: u64,
     interrupted: u64,
     high_water: usize,
+    blocked: Duration,
+    /// The producer waits for room.
+    blocked_since: Option<Instant>,
 }
 
 impl Lane {
+    /// The time that the producer waited for room, until now.
+    fn blocked(&self) -> Duration {
+        self.blocked + self.blocked_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn unblock(&mut self) {
+        self.blocked = self.blocked();
+        self.blocked_since = None;
+    }
+
     fn is_full(&self) -> bool {
         self.waiting.len() >= self.max_packets
             || self.max_ns.is_some_and(|max_ns| !self.waiting.is_empty() && self.waiting_ns >= max_ns)
@@ -90,8 +112,14 @@ pub struct LaneCounts {
     pub dropped: u64,
     /// Packets discarded by interruptions.
     pub interrupted: u64,
+    /// Packets that wait now.
+    pub waiting: usize,
     /// Most packets that ever waited.
     pub high_water: usize,
+    /// How many packets fit.
+    pub max_packets: usize,
+    /// Time that the producer waited for room.
+    pub blocked: Duration,
 }
 
 struct State {
@@ -114,6 +142,8 @@ pub(crate) struct Inbox {
     writable: Condvar,
     /// Somebody downstream merges lanes, so progress must be passed on even when no packet comes.
     tells_progress: bool,
+    /// Somebody counts how long packets and producers wait.
+    is_timed: bool,
 }
 
 impl Inbox {
@@ -131,6 +161,8 @@ impl Inbox {
                 dropped: 0,
                 interrupted: 0,
                 high_water: 0,
+                blocked: Duration::ZERO,
+                blocked_since: None,
             })
             .collect();
         Self {
@@ -145,7 +177,13 @@ impl Inbox {
             readable: Condvar::new(),
             writable: Condvar::new(),
             tells_progress,
+            is_timed: false,
         }
+    }
+
+    /// The same, which also measures how long packets and producers wait.
+    pub(crate) fn timed(self, is_timed: bool) -> Self {
+        Self { is_timed, ..self }
     }
 
     /// Puts `delivery` into `lane`, waiting for room if that is what the lane does when full. False when the
@@ -159,10 +197,14 @@ impl Inbox {
                 mark.blocked = state.lanes[lane].is_full();
             }
             // A consumer that is starved by an empty lane could otherwise wait for this very producer.
-            let waits = |state: &mut State| {
+            let must_wait = |state: &mut State| {
                 !state.stopped && !state.starved && delivery.epoch > state.cut && state.lanes[lane].is_full()
             };
-            state = self.writable.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+            if must_wait(&mut state) {
+                state.lanes[lane].blocked_since = self.is_timed.then(Instant::now);
+                state = self.writable.wait_while(state, must_wait).unwrap_or_else(PoisonError::into_inner);
+                state.lanes[lane].unblock();
+            }
         }
         if state.stopped {
             return false;
@@ -187,6 +229,7 @@ impl Inbox {
                 }
             }
         }
+        delivery.queued_at = self.is_timed.then(Instant::now);
         state.lanes[lane].push(delivery);
         drop(state);
         self.readable.notify_one();
@@ -294,7 +337,10 @@ impl Inbox {
         let count = |lane: &Lane| LaneCounts {
             dropped: lane.dropped,
             interrupted: lane.interrupted,
+            waiting: lane.waiting.len(),
             high_water: lane.high_water,
+            max_packets: lane.max_packets,
+            blocked: lane.blocked(),
         };
         state.lanes.iter().map(count).collect()
     }

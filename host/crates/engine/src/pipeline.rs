@@ -17,7 +17,6 @@ use crate::runtimes::Runtimes;
 use crate::stage::{Slot, Stage};
 use crate::trace::TraceRecorder;
 use crate::trace::attach::{attach, feed_queue};
-use crate::trace::mark::Mark;
 use crate::trace::thread::ThreadTrace;
 use crate::worker::{Ended, Worker};
 
@@ -25,7 +24,7 @@ use crate::worker::{Ended, Worker};
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// The lane of an inbox that feeds go to.
-const FEED_LANE: usize = 0;
+pub(crate) const FEED_LANE: usize = 0;
 
 /// How a pipeline runs.
 #[derive(Clone, Debug)]
@@ -203,8 +202,7 @@ impl Pipeline {
         if let Some(counters) = self.counted.counters(index) {
             counters.record_fed(packet.duration_ns());
         }
-        let (node, mark) = (home.position(), None);
-        let delivery = Delivery { epoch, node, port, packet, mark };
+        let delivery = Delivery::new(epoch, home.position(), port, packet);
         match &self.trace {
             None => self.enter(home, delivery)?,
             Some(_) => self.enter_traced(index, home, delivery)?,

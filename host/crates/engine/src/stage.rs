@@ -102,7 +102,11 @@ impl Slot {
     /// of nodes reads the clock once per hop.
     #[inline(always)]
     fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
-        let bytes_in = if clock.is_some() { packet.payload.byte_count() } else { 0 };
+        let mut bytes_in = 0;
+        if let Some(clock) = clock {
+            bytes_in = packet.payload.byte_count();
+            self.outputs.notes().begin(*clock);
+        }
         let result = match self.input(port) {
             Some(kind) if kind == PayloadKind::Any || packet.payload.kind().fits(kind) => {
                 self.node.process(port, packet, &mut self.outputs)
@@ -114,6 +118,9 @@ impl Slot {
             let (packets_out, bytes_out) = (self.outputs.len(), self.outputs.byte_count());
             counters.record((now - *clock).as_nanos() as u64, bytes_in, packets_out, bytes_out);
             *clock = now;
+            if let Some(notes) = self.outputs.notes().take() {
+                counters.record_notes(&notes);
+            }
             if let Err(error) = &result {
                 counters.record_failed_call(error.kind);
             }
@@ -233,10 +240,13 @@ impl Stage {
             self.control.count_void(1);
             return Ok(());
         }
+        if let (Some(queued_at), Some(counters)) = (delivery.queued_at, &self.slots[delivery.node].counters) {
+            counters.record_queue_wait(queued_at);
+        }
         if self.trace.is_some() {
             return self.deliver_traced(delivery);
         }
-        let Delivery { epoch, node, port, packet, mark: _ } = delivery;
+        let Delivery { epoch, node, port, packet, .. } = delivery;
         self.guarded(Operation::Process, |stage| {
             stage.work.push(Step { node, port, packet });
             stage.drain_work::<false>(epoch)
@@ -245,7 +255,7 @@ impl Stage {
 
     #[cold]
     fn deliver_traced(&mut self, delivery: Delivery) -> Result<(), NodeError> {
-        let Delivery { epoch, node, port, packet, mark } = delivery;
+        let Delivery { epoch, node, port, packet, mark, .. } = delivery;
         if let Some(trace) = &mut self.trace {
             trace.begin_work(epoch, mark.as_deref());
         }
@@ -423,14 +433,20 @@ impl Stage {
                     flow = trace.send();
                 }
             }
-            self.route::<TRACED>(self.current, epoch)?;
+            let has_left = self.route::<TRACED>(self.current, epoch)?;
+            // What a full queue cost is not the next node's time.
+            if let Some(clock) = clock.as_mut().filter(|_| has_left && !self.work.is_empty()) {
+                *clock = Instant::now();
+            }
         }
         Ok(())
     }
 
     /// Moves what node `from` produced to where it is connected. Packets for nodes of this stage are stacked
-    /// in reverse, so that they are taken in order: first packet first, first connection first.
-    fn route<const TRACED: bool>(&mut self, from: usize, epoch: Epoch) -> Result<(), NodeError> {
+    /// in reverse, so that they are taken in order: first packet first, first connection first. True when a packet left
+    /// the stage.
+    fn route<const TRACED: bool>(&mut self, from: usize, epoch: Epoch) -> Result<bool, NodeError> {
+        let mut has_left = false;
         let slot = &mut self.slots[from];
         let stacked = self.work.len();
         let mut trace = self.trace.as_mut().filter(|_| TRACED);
@@ -457,12 +473,16 @@ impl Stage {
                     Target::Queue { queue, node, port } => {
                         let queue = &self.queues[*queue];
                         let mark = trace.as_mut().map(|trace| Mark::new(trace.send(), queue.number));
-                        let delivery = Delivery { epoch, node: *node, port: *port, packet, mark };
+                        let delivery = Delivery { mark, ..Delivery::new(epoch, *node, *port, packet) };
+                        has_left = true;
                         if !queue.inbox.push(queue.lane, delivery) {
                             return Err(stopped(&self.control));
                         }
                     }
-                    Target::Sink => self.outbox.push(epoch, Output { node: slot.index, port, packet }),
+                    Target::Sink => {
+                        has_left = true;
+                        self.outbox.push(epoch, Output { node: slot.index, port, packet });
+                    }
                 }
             }
         }
@@ -470,7 +490,7 @@ impl Stage {
         if let Some(trace) = trace {
             trace.reverse(ways_stacked);
         }
-        Ok(())
+        Ok(has_left)
     }
 
     /// Runs `body`, turning a panic of a node into its error.

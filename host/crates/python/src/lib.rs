@@ -27,6 +27,7 @@ pub mod marshal;
 mod node;
 mod object;
 mod shim;
+mod traced;
 mod venv;
 
 use std::path::Path;

@@ -13,6 +13,7 @@ use crate::clock::StreamClock;
 use crate::errors::{Verb, to_node_error};
 use crate::marshal::{given_to_payload, hold_as_it_is, json_to_python, payload_to_python};
 use crate::shim;
+use crate::traced::TracedMemory;
 
 pub(crate) struct CpythonNode {
     instance: Py<PyAny>,
@@ -30,6 +31,8 @@ pub(crate) struct CpythonNode {
     ports: Vec<Py<PyString>>,
     inputs: usize,
     last_pts_ns: i64,
+    /// Counts its memory while `tracemalloc` runs.
+    traced: Option<TracedMemory>,
 }
 
 impl CpythonNode {
@@ -62,6 +65,7 @@ impl CpythonNode {
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
             inputs,
             last_pts_ns: 0,
+            traced: None,
         })
     }
 
@@ -82,6 +86,7 @@ impl CpythonNode {
             ports: ports.iter().map(|name| PyString::new(py, name).unbind()).collect(),
             inputs,
             last_pts_ns: 0,
+            traced: None,
         })
     }
 
@@ -229,7 +234,13 @@ fn no_numpy(py: Python<'_>, error: &PyErr, kind: &str) -> NodeError {
 impl Node for CpythonNode {
     fn initialize(&mut self) -> Result<(), NodeError> {
         self.run(|node, py| {
+            let mut traced = TracedMemory::begin(py)?;
+            let held = traced.as_ref().map(|traced| traced.held_bytes(py));
             node.call_optional(py, "initialize")?;
+            if let (Some(traced), Some(held)) = (&mut traced, held) {
+                traced.add(py, held);
+            }
+            node.traced = traced;
             // A node may choose its `process` here.
             node.process = node.instance.bind(py).getattr("process")?.unbind();
             Ok(())
@@ -244,6 +255,11 @@ impl Node for CpythonNode {
         let pts_ns = packet.pts_ns;
         self.last_pts_ns = pts_ns;
         Python::attach(|py| {
+            let notes = out.notes();
+            if let Some(began) = notes.began() {
+                notes.waited_since(began);
+            }
+            let held = self.traced.as_ref().map(|traced| traced.held_bytes(py));
             let value = input(py, packet.payload)?;
             let outcome = if self.is_streaming {
                 self.open_stream(py)
@@ -252,6 +268,9 @@ impl Node for CpythonNode {
             } else {
                 self.call_process(port, value).and_then(|returned| self.emit(returned, pts_ns, out))
             };
+            if let (Some(traced), Some(held)) = (&mut self.traced, held) {
+                out.notes().holds(Some(traced.add(py, held)));
+            }
             outcome.map_err(|error| to_node_error(py, &error, Verb::Run))
         })
     }

@@ -135,14 +135,17 @@ impl Node for WasmNode {
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         let packet = self.admit(port, packet)?;
         let (pts_ns, emitted) = (packet.pts_ns, out.len());
-        match self.instance.process(&self.made_of.loaded.descriptor, port, packet, out) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // What a failed call emitted is not whole.
-                out.truncate(emitted);
-                self.recover(error, pts_ns)
-            }
+        let called = self.instance.process(&self.made_of.loaded.descriptor, port, packet, out);
+        if out.notes().began().is_some() {
+            out.notes().holds(self.instance.memory_bytes());
         }
+        called.or_else(|error| {
+            // What a failed call emitted is not whole.
+            out.truncate(emitted);
+            self.recover(error, pts_ns)?;
+            out.notes().restarted();
+            Ok(())
+        })
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
-use remotemedia_core::ErrorKind;
+use remotemedia_core::{CallNotes, ErrorKind};
 
 use super::snapshot::{NodeCounts, TimeMetrics};
 use super::times::{Times, add};
@@ -23,10 +24,21 @@ pub(crate) struct NodeCounters {
     errors: [AtomicU64; ErrorKind::ALL.len()],
     /// Audio that was fed to the node from outside, in nanoseconds.
     fed_ns: AtomicU64,
+    /// How long packets waited in the queues that lead to the node; `None` when none does.
+    queue_waits: Option<Box<Times>>,
+    /// What the node noted of its calls.
+    waited_ns: AtomicU64,
+    restarts: AtomicU64,
+    memory_bytes: AtomicU64,
+    peak_memory_bytes: AtomicU64,
 }
 
+/// That of a node which noted no memory.
+const UNKNOWN: u64 = u64::MAX;
+
 impl NodeCounters {
-    pub(crate) fn new() -> Self {
+    /// `is_queued`: a queue leads to the node.
+    pub(crate) fn new(is_queued: bool) -> Self {
         Self {
             times: Times::new(),
             packets_out: AtomicU64::new(0),
@@ -36,6 +48,11 @@ impl NodeCounters {
             panics: AtomicU64::new(0),
             errors: [const { AtomicU64::new(0) }; ErrorKind::ALL.len()],
             fed_ns: AtomicU64::new(0),
+            queue_waits: is_queued.then(|| Box::new(Times::new())),
+            waited_ns: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            memory_bytes: AtomicU64::new(UNKNOWN),
+            peak_memory_bytes: AtomicU64::new(0),
         }
     }
 
@@ -72,6 +89,25 @@ impl NodeCounters {
         self.record_failed_call(ErrorKind::Internal);
     }
 
+    /// A packet left the queue in which it was since `queued_at`.
+    pub(crate) fn record_queue_wait(&self, queued_at: Instant) {
+        if let Some(waits) = &self.queue_waits {
+            waits.record(queued_at.elapsed().as_nanos() as u64);
+        }
+    }
+
+    /// The call that was recorded last noted something.
+    pub(crate) fn record_notes(&self, notes: &CallNotes) {
+        add(&self.waited_ns, notes.waited_ns);
+        add(&self.restarts, notes.restarts);
+        if let Some(bytes) = notes.memory_bytes {
+            self.memory_bytes.store(bytes, Relaxed);
+            if bytes > self.peak_memory_bytes.load(Relaxed) {
+                self.peak_memory_bytes.store(bytes, Relaxed);
+            }
+        }
+    }
+
     /// The feeding thread fed `ns` of audio.
     pub(crate) fn record_fed(&self, ns: i64) {
         add(&self.fed_ns, ns.max(0).cast_unsigned());
@@ -79,6 +115,10 @@ impl NodeCounters {
 
     pub(super) fn fed_ns(&self) -> u64 {
         self.fed_ns.load(Relaxed)
+    }
+
+    pub(super) fn queue_waits(&self) -> Option<TimeMetrics> {
+        self.queue_waits.as_ref().map(|waits| waits.snapshot())
     }
 
     /// The counts so far, and the times of the calls.
@@ -97,6 +137,10 @@ impl NodeCounters {
             packets_out: self.packets_out.load(Relaxed),
             bytes_in: self.bytes_in.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
+            waited_ns: self.waited_ns.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            memory_bytes: Some(self.memory_bytes.load(Relaxed)).filter(|bytes| *bytes != UNKNOWN),
+            peak_memory_bytes: self.peak_memory_bytes.load(Relaxed),
         };
         (counts, times)
     }

@@ -12,6 +12,7 @@ use super::process::{self, Memory};
 use super::snapshot::{Metrics, NodeMetrics, QueueMetrics, SCHEMA_VERSION};
 use crate::assemble::QueueInfo;
 use crate::control::Control;
+use crate::inbox::LaneCounts;
 use crate::life::LeftBehind;
 use crate::plan::Plan;
 use crate::policies::counts::Counts;
@@ -81,19 +82,31 @@ impl MetricsReader {
         let reading_began = Instant::now();
         let Counted { plan, nodes, queues, .. } = &*self.0;
         let graph = plan.graph();
-        let node_metrics: Vec<NodeMetrics> =
-            nodes.iter().zip(graph.nodes()).filter_map(|(entry, node)| entry.read(node)).collect();
         let is_counted = nodes.iter().any(|node| node.counters.is_some());
+        let queues: Vec<(&QueueInfo, LaneCounts)> =
+            queues.iter().filter(|_| is_counted).map(|queue| (queue, queue.counts())).collect();
+        let node_metrics: Vec<NodeMetrics> = nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| {
+                let leading_here = queues.iter().filter(|(queue, _)| queue.to == index);
+                entry.read(
+                    &graph.nodes()[index],
+                    plan.stages().of(index),
+                    leading_here.map(|(_, counts)| counts),
+                )
+            })
+            .collect();
         let id = |index: usize| graph.nodes()[index].manifest.id.clone();
-        let queue_metrics = queues.iter().filter(|_| is_counted).map(|queue| {
-            let counts = queue.inbox.counts().get(queue.lane).copied().unwrap_or_default();
-            QueueMetrics {
-                from: id(queue.from),
-                to: id(queue.to),
-                dropped: counts.dropped,
-                interrupted: counts.interrupted,
-                high_water_packets: counts.high_water,
-            }
+        let queue_metrics = queues.iter().map(|(queue, counts)| QueueMetrics {
+            from: queue.from.map(id),
+            to: id(queue.to),
+            dropped: counts.dropped,
+            interrupted: counts.interrupted,
+            waiting_packets: counts.waiting,
+            high_water_packets: counts.high_water,
+            max_packets: counts.max_packets,
+            blocked_us: counts.blocked.as_secs_f64() * 1e6,
         });
         let fed_ns = nodes.iter().filter_map(|node| node.counters.as_ref()).map(|counters| counters.fed_ns());
         let audio_seconds = fed_ns.max().unwrap_or(0) as f64 / 1e9;
@@ -165,8 +178,20 @@ impl std::fmt::Debug for MetricsReader {
 }
 
 impl NodeEntry {
-    fn read(&self, node: &GraphNode) -> Option<NodeMetrics> {
-        let (counts, times) = self.counters.as_ref()?.snapshot();
+    /// `queues` lead to the node.
+    fn read<'a>(
+        &self,
+        node: &GraphNode,
+        stage: usize,
+        queues: impl Iterator<Item = &'a LaneCounts>,
+    ) -> Option<NodeMetrics> {
+        let counters = self.counters.as_ref()?;
+        let (counts, times) = counters.snapshot();
+        let (mut high_water, mut dropped) = (None, 0);
+        for queue in queues {
+            high_water = high_water.max(Some(queue.high_water));
+            dropped += queue.dropped;
+        }
         let mut policies = self.policies.as_ref().map(|policies| policies.snapshot()).unwrap_or_default();
         if self.fell_back {
             policies.fallback_counts.insert(AT_START.to_owned(), 1);
@@ -180,6 +205,7 @@ impl NodeEntry {
             node_id: node.manifest.id.clone(),
             node_type: node.descriptor.node_type.clone(),
             served_by: self.served_by,
+            stage,
             execution_count: counts.execution_count,
             success_count: succeeded,
             error_count: errors_by_kind.values().sum(),
@@ -200,6 +226,14 @@ impl NodeEntry {
             p90_duration_us: times.p90_us,
             p99_duration_us: times.p99_us,
             duration_histogram_us: times.histogram_us,
+            queue_wait: counters.queue_waits(),
+            queue_high_water_packets: high_water,
+            dropped,
+            gil_wait_us: (self.served_by == RuntimeKind::Cpython || counts.waited_ns > 0)
+                .then_some(counts.waited_ns as f64 / 1_000.0),
+            memory_bytes: counts.memory_bytes,
+            peak_memory_bytes: counts.memory_bytes.map(|_| counts.peak_memory_bytes),
+            restarts: counts.restarts,
             policies,
         })
     }
@@ -211,7 +245,7 @@ fn record_cost_ns() -> f64 {
     const SAMPLES: u32 = 64;
     static COST_NS: OnceLock<f64> = OnceLock::new();
     *COST_NS.get_or_init(|| {
-        let scratch = NodeCounters::new();
+        let scratch = NodeCounters::new(false);
         let record = || {
             let began = Instant::now();
             let mut last = began;

@@ -48,6 +48,10 @@ pub(super) struct NodeCounts {
     pub(super) packets_out: u64,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    pub(super) waited_ns: u64,
+    pub(super) restarts: u64,
+    pub(super) memory_bytes: Option<u64>,
+    pub(super) peak_memory_bytes: u64,
 }
 
 /// What one node did. Durations are of `process` calls with all that policies do around them, in microseconds.
@@ -59,6 +63,8 @@ pub struct NodeMetrics {
     pub node_type: String,
     /// The runtime that it was started on.
     pub served_by: RuntimeKind,
+    /// Its stage: the nodes of one stage run by direct calls in one thread.
+    pub stage: usize,
     /// How often `process` was called.
     pub execution_count: u64,
     /// Calls that neither failed nor gave up their packet.
@@ -94,6 +100,22 @@ pub struct NodeMetrics {
     pub p99_duration_us: f64,
     /// How many calls took how long.
     pub duration_histogram_us: Vec<TimeBucket>,
+    /// How long packets waited in the queues that lead to the node; `None` when none does.
+    pub queue_wait: Option<TimeMetrics>,
+    /// Most packets that ever waited in one of these queues; `None` when there is none.
+    pub queue_high_water_packets: Option<usize>,
+    /// Packets that these queues dropped because they were full.
+    pub dropped: u64,
+    /// Time that its calls waited for the interpreter before their Python code began, in microseconds; `None` for a node
+    /// that does not run in one. What a call waits later, after it let go of the interpreter, is part of its duration only.
+    pub gil_wait_us: Option<f64>,
+    /// The memory it held after its last call, in bytes: exactly that of the sandbox of a sandboxed node; of a Python node,
+    /// when `tracemalloc` runs, what its calls allocated and did not free. `None` where nobody counts.
+    pub memory_bytes: Option<u64>,
+    /// The most it ever held after a call; `None` as above.
+    pub peak_memory_bytes: Option<u64>,
+    /// How often it was stopped and made anew.
+    pub restarts: u64,
     /// What its policies did.
     #[serde(flatten)]
     pub policies: PolicyMetrics,
@@ -115,8 +137,8 @@ pub struct PolicyMetrics {
 /// What one queue did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QueueMetrics {
-    /// The producer's id.
-    pub from: String,
+    /// The producer's id; `None` for what is fed from outside.
+    pub from: Option<String>,
     /// The consumer's id.
     pub to: String,
     /// Packets dropped because the queue was full.
@@ -124,8 +146,14 @@ pub struct QueueMetrics {
     /// Packets discarded by interruptions.
     #[serde(default)]
     pub interrupted: u64,
+    /// Packets that wait now.
+    pub waiting_packets: usize,
     /// Most packets that ever waited.
     pub high_water_packets: usize,
+    /// How many packets fit.
+    pub max_packets: usize,
+    /// Time that the producer waited for room, in microseconds.
+    pub blocked_us: f64,
 }
 
 /// What a pipeline did so far.

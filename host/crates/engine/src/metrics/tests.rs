@@ -136,3 +136,89 @@ fn without_metrics_nothing_is_counted() {
     assert!(metrics.node_metrics.is_empty() && metrics.queue_metrics.is_empty());
     assert_eq!(metrics.audio_seconds, 0.0);
 }
+
+#[test]
+fn what_waits_in_a_full_queue_and_who_waits_for_room_is_counted() {
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let (entered, has_entered) = mpsc::channel();
+    let gate = std::sync::Mutex::new((entered, may_leave));
+    let runtime = TestRuntime::new().with("Gate", PayloadKind::Any, move |_, _, _, _| {
+        let gate = gate.lock().unwrap();
+        gate.0.send(()).unwrap();
+        gate.1.recv().unwrap();
+        Ok(())
+    });
+    let mut manifest = manifest(&[("a", "Pass"), ("b", "Gate")], &[("a", "=>b")]);
+    manifest.connections[0].queue.as_mut().unwrap().max_packets = 2;
+    let mut pipeline = runtime.start(&manifest);
+    let reader = pipeline.metrics_reader();
+    let queue = || reader.read().queue_metrics[0].clone();
+    let feeder = std::thread::spawn(move || {
+        // The first is in the gate, two fill the queue, the fourth waits for room.
+        numbers(0..4).for_each(|packet| pipeline.feed("a", packet).unwrap());
+        pipeline.finish().unwrap();
+        while pipeline.next().unwrap().is_some() {}
+    });
+    has_entered.recv().unwrap();
+    while queue().waiting_packets < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!((queue().from.as_deref(), queue().to.as_str(), queue().max_packets), (Some("a"), "b", 2));
+    let is_long = |told: &Metrics| {
+        told.queue_metrics[0].blocked_us > 2.0 * told.node_metrics[0].total_duration_us.max(1.0)
+    };
+    let mut shut = reader.read();
+    while !is_long(&shut) {
+        std::thread::yield_now();
+        shut = reader.read();
+    }
+    for nth in 0..4 {
+        if nth > 0 {
+            has_entered.recv().unwrap();
+        }
+        leave.send(()).unwrap();
+    }
+    feeder.join().unwrap();
+    let told = reader.read();
+    let queue = &told.queue_metrics[0];
+    assert_eq!((queue.waiting_packets, queue.high_water_packets, queue.dropped), (0, 2, 0));
+    assert!(queue.blocked_us >= shut.queue_metrics[0].blocked_us, "{queue:?}");
+    let [first, second] = &told.node_metrics[..] else { panic!("{told:?}") };
+    assert_eq!((first.stage, second.stage), (0, 1));
+    assert_eq!((&first.queue_wait, first.queue_high_water_packets), (&None, None));
+    let waits = second.queue_wait.as_ref().unwrap();
+    assert_eq!((waits.count, second.queue_high_water_packets), (4, Some(2)));
+    assert!(waits.max_us >= shut.queue_metrics[0].blocked_us, "two packets waited meanwhile: {waits:?}");
+    assert!(first.total_duration_us < queue.blocked_us, "waiting for room is no time of the node before");
+}
+
+#[test]
+fn what_a_node_notes_of_its_calls_is_summed_and_memory_is_the_last_and_the_most() {
+    let runtime = TestRuntime::new().with("Notes", PayloadKind::Any, |_, _, packet, out| {
+        let notes = out.notes();
+        notes.waited_since(notes.began().unwrap());
+        if packet.pts_ns == 1 {
+            notes.restarted();
+        }
+        notes.holds(Some([100, 300, 200][packet.pts_ns as usize]));
+        Ok(())
+    });
+    let node = &run(&runtime, &manifest(&[("a", "Notes")], &[]), numbers(0..3).collect()).node_metrics[0];
+    assert_eq!((node.restarts, node.memory_bytes, node.peak_memory_bytes), (1, Some(200), Some(300)));
+    let waited = node.gil_wait_us.unwrap();
+    assert!(waited > 0.0 && waited <= node.total_duration_us, "{waited} of {}", node.total_duration_us);
+    let node =
+        &run(&TestRuntime::new(), &manifest(&[("a", "Pass")], &[]), numbers(0..3).collect()).node_metrics[0];
+    assert_eq!((node.restarts, node.memory_bytes, node.gil_wait_us), (0, None, None));
+}
+
+#[test]
+fn nobody_takes_notes_when_nobody_counts() {
+    let runtime = TestRuntime::new().with("Asks", PayloadKind::Any, |_, _, _, out| {
+        assert_eq!(out.notes().began(), None);
+        Ok(())
+    });
+    let options = PipelineOptions { metrics: false, ..PipelineOptions::default() };
+    let mut pipeline = runtime.start_with(&manifest(&[("a", "Asks")], &[]), options);
+    pipeline.run(numbers(0..3).map(|packet| ("a", packet))).unwrap();
+}
