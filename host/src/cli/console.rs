@@ -6,6 +6,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
+use crate::media::what_to_do;
 
 /// Writes `text` to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
@@ -13,7 +14,9 @@ pub fn write(text: &str) -> Result<(), Failure> {
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::reader_left()),
-        Err(error) => Err(Failure::output(format!("cannot write to standard output: {error}"))),
+        Err(error) => {
+            Err(Failure::output(format!("cannot write to standard output: {error}{}", what_to_do(&error))))
+        }
         Ok(()) => Ok(()),
     }
 }
@@ -21,6 +24,12 @@ pub fn write(text: &str) -> Result<(), Failure> {
 /// Writes `value` as one line.
 pub fn write_json(value: &Value) -> Result<(), Failure> {
     write(&format!("{value}\n"))
+}
+
+/// Writes a line for people to standard error. That it cannot be written, to a full disk or to a pipe that nobody reads
+/// any more, is no reason to stop work or to call it failed.
+pub fn tell(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Writes help in colour to a terminal, plain elsewhere.
@@ -44,6 +53,8 @@ pub fn start_logging(filter: Option<&str>) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would tell them on standard error, which is what failed, and panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .without_time()
         .with_target(false)

@@ -126,9 +126,10 @@ impl Failure {
             if let (Some(error), Some(details)) = (error.as_object_mut(), self.details.as_object()) {
                 error.extend(details.clone());
             }
-            eprintln!("{}", json!({"status": "error", "exit_code": self.code, "error": error}));
+            console::tell(&json!({"status": "error", "exit_code": self.code, "error": error}).to_string());
         } else {
-            eprintln!("{} {}", console::for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:"), self.message);
+            let error = console::for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:");
+            console::tell(&format!("{error} {}", self.message));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::Host;
-use crate::media::OutputFile;
+use crate::media::{MediaError, OutputFile};
 use crate::report::{GraphView, to_dot, to_mermaid, to_svg};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn drawing_of(output: &Path) -> Result<fn(&GraphView) -> String, Failure> {
 /// Writes a text file that appears whole or not at all.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
     let mut file = OutputFile::create(path).map_err(|error| Failure::unreadable(&error))?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| Failure::output(format!("cannot write `{}`: {error}", path.display())))?;
+    let written = file.write_all(text.as_bytes());
+    written.map_err(|source| Failure::media(&MediaError::io("write", path, source)))?;
     file.commit().map_err(|error| Failure::media(&error))
 }

@@ -32,6 +32,7 @@ use node::NodeCommand;
 /// `run` watches for signals.
 pub fn run(arguments: &[OsString], own_compiler: Option<CompilerProgram>) -> u8 {
     give_back_freed_memory();
+    survive_file_size_limit();
     // Known before parsing, because a wrong command line must be reported in the form it asked for.
     let wants_json = arguments.iter().skip(1).take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let command_line = match CommandLine::try_parse_from(arguments) {
@@ -47,6 +48,18 @@ pub fn run(arguments: &[OsString], own_compiler: Option<CompilerProgram>) -> u8 
     }
 }
 
+/// A file that grows past the limit of the process (`ulimit -f`) is an error of the write, not the end of the process:
+/// for that its signal must be caught.
+fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        let seen = Arc::default();
+        if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
+            tracing::warn!("the signal for files that grow too large cannot be caught: {error}");
+        }
+    }
+}
+
 fn usage_error(error: &clap::Error, wants_json: bool) -> u8 {
     let is_help = matches!(error.kind(), ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion);
     if is_help {
@@ -58,7 +71,8 @@ fn usage_error(error: &clap::Error, wants_json: bool) -> u8 {
         let message = message.trim().trim_start_matches("error: ");
         Failure::usage(message).report(true);
     } else {
-        eprint!("{}", console::for_stderr(&error.render().ansi().to_string(), &error.render().to_string()));
+        let (colored, plain) = (error.render().ansi().to_string(), error.render().to_string());
+        console::tell(console::for_stderr(colored.trim_end(), plain.trim_end()));
     }
     EXIT_USAGE
 }

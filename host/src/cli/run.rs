@@ -11,6 +11,7 @@ mod speech;
 use std::time::Instant;
 
 use crate::Host;
+use crate::media::OutputFile;
 use crate::report::Waveform;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use serde_json::{Value, json};
@@ -40,13 +41,16 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
     let truth = options.truth.as_deref().map(speech::read_truth).transpose()?;
     if !as_json {
         for notice in plan.notices() {
-            eprintln!("note: {notice}");
+            console::tell(&format!("note: {notice}"));
         }
     }
     let interrupt = interrupt::watch()?;
     // Everything that can be wrong with the files is found before a node is made.
     let inputs = Inputs::open(plan, &options.inputs, options.chunk_ms)?;
     let outlets = Outlets::resolve(host, plan, &options.outputs)?;
+    for path in [&options.metrics, &options.report].into_iter().flatten() {
+        OutputFile::check(path).map_err(|error| Failure::unreadable(&error))?;
+    }
     if as_json && outlets.use_stdout() {
         return Err(Failure::usage(
             "`-o -` and --json both write to standard output; give the output a file name",
@@ -153,7 +157,7 @@ impl Job {
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
         if let Some(path) = &wanted.report {
-            eprintln!("report: {}", path.display());
+            console::tell(&format!("report: {}", path.display()));
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ pub fn validate(host: &Host, path: &Path, as_json: bool) -> Result<(), Failure> 
     let plan = host.plan(&manifest).map_err(|errors| Failure::plan(&path.display().to_string(), &errors))?;
     for notice in plan.notices() {
         if !as_json {
-            eprintln!("note: {notice}");
+            console::tell(&format!("note: {notice}"));
         }
     }
     if as_json {

@@ -1,14 +1,16 @@
 //! What is wrong with a file, in words a user can act on. One paragraph each.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
     /// The system refused.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", place(action, path), what_to_do(source))]
     Io {
         /// What was tried: `open`, `read`, `write` …
         action: &'static str,
@@ -63,8 +65,41 @@ pub enum MediaError {
     },
 }
 
+fn place(action: &str, path: &Path) -> String {
+    match (path == Path::new("-"), action) {
+        (false, _) => format!("`{}`", path.display()),
+        (true, "write") => "to standard output".into(),
+        (true, _) => "standard input".into(),
+    }
+}
+
+/// What a user can do about what the system said; empty when that says itself what is wrong.
+pub(crate) fn what_to_do(error: &io::Error) -> &'static str {
+    let too_many_open_files = matches!(Errno::from_io_error(error), Some(Errno::MFILE) | Some(Errno::NFILE));
+    match error.kind() {
+        ErrorKind::StorageFull => ". The disk is full: free some space on it, or write elsewhere",
+        ErrorKind::QuotaExceeded => {
+            ". Your share of the disk is used up: free some space, or write elsewhere"
+        }
+        ErrorKind::FileTooLarge => {
+            ". The file would be larger than the process (`ulimit -f`) or the file system allows: raise the limit, or \
+             write elsewhere"
+        }
+        ErrorKind::ReadOnlyFilesystem => ". Write elsewhere",
+        _ if too_many_open_files => ". Raise the limit of open files (`ulimit -n`)",
+        _ => "",
+    }
+}
+
 impl MediaError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        // The library of temporary files adds the hidden name that the file has while it is written.
+        let source = match source.kind() {
+            kind @ (ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => {
+                kind.into()
+            }
+            _ => source,
+        };
         Self::Io { action, path: path.into(), source }
     }
 

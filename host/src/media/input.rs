@@ -10,6 +10,7 @@ use symphonia::core::io::{MediaSource, ReadOnlySource};
 
 use super::MediaError;
 use super::decode::{Container, Decoder};
+use super::pipe::Pipe;
 use super::wav::{self, WavReader};
 
 /// Bytes that are looked at to tell the format.
@@ -40,17 +41,17 @@ impl AudioInput {
     /// When the file is missing, empty, truncated, or not wav, flac, mp3 or ogg/vorbis.
     pub fn open(path: &Path) -> Result<Self, MediaError> {
         if path == Path::new("-") {
-            return Self::open_pipe();
+            return Self::open_pipe(path, stdin());
         }
         let mut file = File::open(path).map_err(|source| MediaError::io("open", path, source))?;
         let metadata = file.metadata().map_err(|source| MediaError::io("open", path, source))?;
         if metadata.is_dir() {
             return Err(not_audio(path, "it is a folder"));
         }
-        let head = read_head(&mut file, path)?;
         if !metadata.is_file() {
-            return Self::from_stream(path, head, Box::new(file));
+            return Self::open_pipe(path, file);
         }
+        let head = read_head(&mut file, path)?;
         file.seek(SeekFrom::Start(0)).map_err(|source| MediaError::io("read", path, source))?;
         let container = sniff(path, &head)?;
         if container == Container::Wav {
@@ -66,21 +67,12 @@ impl AudioInput {
         Self::from_decoder(path, container, Box::new(file))
     }
 
-    fn open_pipe() -> Result<Self, MediaError> {
-        let path = Path::new("-");
-        let mut reader = stdin();
-        let head = read_head(&mut reader, path)?;
-        Self::from_stream(path, head, Box::new(reader))
-    }
-
     /// A stream that cannot seek: what was read to tell the format goes in front again.
-    fn from_stream(
-        path: &Path,
-        head: Vec<u8>,
-        rest: Box<dyn Read + Send + Sync>,
-    ) -> Result<Self, MediaError> {
+    fn open_pipe(path: &Path, source: impl Read + Send + 'static) -> Result<Self, MediaError> {
+        let mut pipe = Pipe::new(source).map_err(|source| MediaError::io("read", path, source))?;
+        let head = read_head(&mut pipe, path)?;
         let container = sniff(path, &head)?;
-        let whole = Cursor::new(head).chain(rest);
+        let whole = Cursor::new(head).chain(pipe);
         if container == Container::Wav {
             let mut reader: Box<dyn Read> = Box::new(BufReader::with_capacity(READ_BYTES, whole));
             let header = wav::read_header(path, &mut reader, None)?.ok_or_else(|| {

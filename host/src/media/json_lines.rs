@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use remotemedia_core::{DType, Payload, Tensor};
 use serde_json::{Value, json};
 
+use super::pipe::Pipe;
 use super::{FileKind, MediaError, OutputFile};
 
 /// The longest line that is read: a value, not a file.
@@ -27,10 +28,15 @@ impl JsonLines {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, MediaError> {
+        let fail = |source| MediaError::io("open", path, source);
         let reader: Box<dyn BufRead> = if FileKind::of(path) == FileKind::Pipe {
-            Box::new(BufReader::new(io::stdin()))
+            Box::new(BufReader::new(Pipe::new(io::stdin()).map_err(fail)?))
         } else {
-            Box::new(BufReader::new(File::open(path).map_err(|source| MediaError::io("open", path, source))?))
+            let file = File::open(path).map_err(fail)?;
+            match file.metadata() {
+                Ok(metadata) if metadata.is_file() => Box::new(BufReader::new(file)),
+                _ => Box::new(BufReader::new(Pipe::new(file).map_err(fail)?)),
+            }
         };
         Ok(Self { path: path.into(), reader, line: 0 })
     }

@@ -68,6 +68,19 @@ impl OutputFile {
         Ok(Self { target, file })
     }
 
+    /// Finds out whether a file can be begun, and leaves nothing. A device or named pipe is not opened for that: who
+    /// reads a pipe would take the end of the try for the end of the data.
+    ///
+    /// # Errors
+    /// As [`OutputFile::create`].
+    pub fn check(target: &Path) -> Result<(), MediaError> {
+        let is_file_or_folder = |metadata: fs::Metadata| metadata.is_file() || metadata.is_dir();
+        if fs::metadata(target).map_or(true, is_file_or_folder) {
+            Self::create(target)?;
+        }
+        Ok(())
+    }
+
     /// The name that the file will have.
     #[must_use]
     pub fn target(&self) -> &Path {
@@ -102,12 +115,8 @@ impl OutputFile {
 fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".remotemedia-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    // Not `tempfile_in`: it makes the file for its owner alone, and its errors do not tell what the system said.
+    builder.make_in(folder, |path| OpenOptions::new().write(true).create_new(true).open(path))
 }
 
 /// A place in the list of hidden files, left when the file is dropped or committed.

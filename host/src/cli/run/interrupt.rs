@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::media::remove_unfinished_files;
+use crate::media::{remove_unfinished_files, stop_waiting_for_pipes};
 use remotemedia_engine::Canceller;
 
+use crate::cli::console;
 use crate::cli::failure::{EXIT_INTERRUPTED, Failure};
 
 /// Longest time that nodes get for their cleanup; the engine itself waits five seconds for a running call.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(7);
-/// Longest wait when the process sits in a read that may never return, such as from an idle pipe.
-const READ_LIMIT: Duration = Duration::from_millis(300);
+/// Longest wait when the process sits in a read that does not return, as opening a named pipe that nobody writes.
+const READ_LIMIT: Duration = Duration::from_millis(1_000);
 
 static HAPPENED: AtomicBool = AtomicBool::new(false);
 static READING: AtomicBool = AtomicBool::new(false);
@@ -25,11 +26,37 @@ pub struct Interrupt(());
 /// Starts watching; once per process.
 pub fn watch() -> Result<Interrupt, Failure> {
     static STARTED: OnceLock<Result<(), String>> = OnceLock::new();
-    let started = STARTED.get_or_init(|| ctrlc::set_handler(interrupted).map_err(|error| error.to_string()));
+    let started = STARTED.get_or_init(|| listen().map_err(|error| error.to_string()));
     match started {
         Ok(()) => Ok(Interrupt(())),
         Err(error) => Err(Failure::output(format!("cannot watch for Ctrl-C: {error}"))),
     }
+}
+
+/// Calls `interrupted` for every Ctrl-C, and on Unix for every polite `kill` and hang-up. Whoever starts a program so
+/// that it outlives the terminal (`nohup`, `&` in a script) has it ignore some of them, and so it stays.
+fn listen() -> Result<(), Box<dyn std::error::Error>> {
+    #[cfg(unix)]
+    {
+        use signal_hook::consts::{SIGHUP, SIGTERM};
+        let wanted = [SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+        let mut signals = signal_hook::iterator::Signals::new(wanted)?;
+        let listener = std::thread::Builder::new().name("signals".into());
+        listener.spawn(move || signals.forever().for_each(|_| interrupted()))?;
+        if is_ignored(signal_hook::consts::SIGINT) {
+            return Ok(());
+        }
+    }
+    Ok(ctrlc::set_handler(interrupted)?)
+}
+
+/// Whether the process was started with `signal` ignored; false where the system does not tell.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 impl Interrupt {
@@ -47,28 +74,33 @@ impl Interrupt {
     }
 }
 
-/// Runs on a thread of its own.
+/// Runs on a thread that listens.
 fn interrupted() {
     if HAPPENED.swap(true, Ordering::SeqCst) {
         leave();
     }
+    stop_waiting_for_pipes();
     if let Some(canceller) = CANCELLER.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
         canceller.cancel();
     }
     // Returning would let the next signal in at once; a thread waits so that this one can.
-    std::thread::spawn(|| {
+    let limits_the_end = || {
         std::thread::sleep(READ_LIMIT);
         if READING.load(Ordering::SeqCst) {
             leave();
         }
         std::thread::sleep(CLEANUP_LIMIT);
         leave();
-    });
+    };
+    if std::thread::Builder::new().name("interrupted".into()).spawn(limits_the_end).is_err() {
+        // Without it nothing would end a run that does not end by itself.
+        leave();
+    }
 }
 
 fn leave() -> ! {
     remove_unfinished_files();
-    eprintln!("error: interrupted; no file was written");
+    console::tell("error: interrupted; no file was written");
     std::process::exit(i32::from(EXIT_INTERRUPTED))
 }
 

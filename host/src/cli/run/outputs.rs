@@ -9,6 +9,7 @@ use remotemedia_engine::{Output, Plan};
 
 use super::inputs::named;
 use super::sets::suggestion;
+use crate::cli::console;
 use crate::cli::failure::Failure;
 
 /// All files of a run.
@@ -138,7 +139,7 @@ impl Outlet {
         if FileKind::of(&self.path) == FileKind::Pipe {
             return Ok(());
         }
-        OutputFile::create(&self.path).map(drop).map_err(|error| Failure::unreadable(&error))
+        OutputFile::check(&self.path).map_err(|error| Failure::unreadable(&error))
     }
 
     fn write(&mut self, host: &Host, payload: &Payload) -> Result<(), MediaError> {
@@ -169,7 +170,8 @@ impl Outlet {
             FileKind::JsonLines => JsonLinesWriter::create(&self.path)?.finish(),
             FileKind::Pipe => Ok(()),
             _ => {
-                eprintln!("note: nothing came out for `{}`, so it was not written", self.path.display());
+                let path = self.path.display();
+                console::tell(&format!("note: nothing came out for `{path}`, so it was not written"));
                 Ok(())
             }
         }

@@ -125,18 +125,18 @@ impl Results {
                     None if self.nodes.len() == 1 => "not written; -o FILE.wav keeps it".into(),
                     None => format!("not written; -o {}=FILE.wav keeps it", node.id),
                 };
-                eprintln!("{}: {seconds:.3} s of audio ({spec}) {place}", node.id);
+                console::tell(&format!("{}: {seconds:.3} s of audio ({spec}) {place}", node.id));
             }
             if node.value_count > 0 {
                 let values = if node.value_count == 1 { "value" } else { "values" };
-                eprintln!("{}: {} {values}", node.id, node.value_count);
+                console::tell(&format!("{}: {} {values}", node.id, node.value_count));
             }
         }
         if audio_seconds > 0.0 {
-            eprintln!(
-                "{audio_seconds:.2} s of audio in {wall_seconds:.3} s: {:.0}× real time",
-                audio_seconds / wall_seconds.max(1e-9)
-            );
+            let speed = audio_seconds / wall_seconds.max(1e-9);
+            console::tell(&format!(
+                "{audio_seconds:.2} s of audio in {wall_seconds:.3} s: {speed:.0}× real time"
+            ));
         }
     }
 }
