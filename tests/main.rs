@@ -23,6 +23,8 @@ mod cpython_wasm;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod manifests;
