@@ -14,7 +14,7 @@ use crate::binary::repository;
 
 /// How much audio, in minutes.
 const MINUTES: &str = "REMOTEMEDIA_TEST_MINUTES";
-const DEFAULT_MINUTES: u64 = 12;
+const DEFAULT_MINUTES: u64 = 6;
 
 const RATE: u32 = 16_000;
 const PACKET_FRAMES: usize = 320;
