@@ -1,8 +1,9 @@
 //! Decoding what is not plain wav: flac, mp3, ogg/vorbis and compressed wav, by symphonia, packet by packet.
 //!
 //! Encoder delay and padding are trimmed where the file tells them. What a file announces and does not hold is
-//! an error: a half-copied recording is not a short recording.
+//! an error: a half-copied recording is not a short recording. Where a decoder panics, the file is damaged.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use remotemedia_core::{AudioBuffer, AudioSpec, SampleFormat};
@@ -62,6 +63,15 @@ pub(super) struct Decoder {
 
 impl Decoder {
     pub fn open(path: &Path, container: Container, source: Box<dyn MediaSource>) -> Result<Self, MediaError> {
+        unless_it_panics(|| Self::open_unguarded(path, container, source))
+            .unwrap_or_else(|| Err(broken_down(path, container)))
+    }
+
+    fn open_unguarded(
+        path: &Path,
+        container: Container,
+        source: Box<dyn MediaSource>,
+    ) -> Result<Self, MediaError> {
         let reader = open_container(container, source).map_err(|error| at(path, container, error))?;
         let track = reader.default_track(TrackType::Audio).ok_or_else(|| {
             MediaError::unsupported(path, format!("this {} file has no audio track", container.name()))
@@ -122,9 +132,13 @@ impl Decoder {
     /// Up to `frames` frames, fewer only at the end; `None` after it.
     pub fn next_chunk(&mut self, frames: usize) -> Result<Option<AudioBuffer>, MediaError> {
         let wanted = frames.saturating_mul(usize::from(self.spec.channels));
-        while !self.ended && self.pending.len() < wanted {
-            self.decode_packet()?;
-        }
+        let decoded = unless_it_panics(|| {
+            while !self.ended && self.pending.len() < wanted {
+                self.decode_packet()?;
+            }
+            Ok(())
+        });
+        decoded.unwrap_or_else(|| Err(broken_down(&self.path, self.container)))?;
         let audio = self.pending.take(wanted, self.spec);
         let audio = audio.map_err(|error| MediaError::damaged(&self.path, error))?;
         self.frames_given += audio.frames() as u64;
@@ -208,6 +222,17 @@ impl Decoder {
     }
 }
 
+/// What `decode` gives; `None` when it panicked. The decoders are made for files of anybody, but not by us: a panic of
+/// theirs is a fault of the file, which is not read on.
+fn unless_it_panics<T>(decode: impl FnOnce() -> Result<T, MediaError>) -> Option<Result<T, MediaError>> {
+    catch_unwind(AssertUnwindSafe(decode)).ok()
+}
+
+#[cold]
+fn broken_down(path: &Path, container: Container) -> MediaError {
+    MediaError::damaged(path, format!("the {} decoder broke down over it", container.name()))
+}
+
 fn open_container(
     container: Container,
     source: Box<dyn MediaSource>,
@@ -285,4 +310,17 @@ impl Pending {
 fn front<T>(samples: &mut Vec<T>, wanted: usize) -> Vec<T> {
     let rest = samples.split_off(wanted.min(samples.len()));
     std::mem::replace(samples, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_breaks_its_decoder_is_damaged() {
+        assert!(unless_it_panics(|| -> Result<(), _> { panic!("index out of bounds") }).is_none());
+        assert!(matches!(unless_it_panics(|| Ok(7)), Some(Ok(7))));
+        let text = broken_down(Path::new("x"), Container::Ogg).to_string();
+        assert_eq!(text, "`x` is damaged: the ogg decoder broke down over it");
+    }
 }
