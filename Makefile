@@ -10,7 +10,7 @@ export REMOTEMEDIA_VENV := $(CURDIR)/.venv
 REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
 DEMO := docs/examples/speech
 
-.PHONY: help setup build demo test test-ml wheel lint bench clean
+.PHONY: help setup build demo test test-ml fuzz wheel lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,14 @@ test-ml: setup ## Test the Python nodes that need torch and transformers (instal
 	PYTHONPATH=$(abspath $(TARGET_DIR))/wheel/site:$(abspath $(TARGET_DIR))/ml .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml \
 	  sdk-python/tests-ml
 
+FUZZ_SECONDS ?= 60
+fuzz: setup ## Look for inputs that break a promise: every fuzz target for FUZZ_SECONDS (60)
+	@.ci/system-tools.sh c++
+	.ci/fuzz.sh $(FUZZ_SECONDS) $(TARGET_DIR)
+
 lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd guest-nodes/rust && $(CARGO) fmt --check && $(CARGO) clippy --locked --all-targets --target-dir target -- -D warnings
 

@@ -7,6 +7,7 @@ set -euo pipefail
 package_of() {
   case $1 in
     cc) echo "gcc libc6-dev" ;;
+    c++) echo g++ ;;
     node) echo nodejs ;;
     *) echo "$1" ;;
   esac

@@ -9,7 +9,7 @@ mod descriptor;
 mod disk;
 mod escape;
 mod granted;
-mod hand_made;
+pub mod hand_made;
 mod lies;
 mod memory;
 mod noise;

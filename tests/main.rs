@@ -17,6 +17,8 @@ mod compile_limits;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod cpython_pipeline;
 #[cfg(test)]
 mod cpython_wasm;
