@@ -46,6 +46,10 @@ pub struct Config {
     pub watch_components: bool,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
+    /// `XDG_RUNTIME_DIR`: the folder of the user's sockets.
+    pub runtime_dir: Option<PathBuf>,
+    /// `NO_COLOR`: no colours in `remotemedia top`.
+    pub no_color: bool,
     /// `REMOTEMEDIA_POLICY`: the file with the operator's policy.
     pub policy_file: Option<PathBuf>,
     /// What sandboxed nodes may use and reach.
@@ -128,6 +132,8 @@ impl Config {
             )?,
             watch_components: false,
             log_filter: set("REMOTEMEDIA_LOG"),
+            runtime_dir: path("XDG_RUNTIME_DIR"),
+            no_color: set("NO_COLOR").is_some(),
             policy_file: path("REMOTEMEDIA_POLICY"),
             policy: Arc::default(),
             granted_env: BTreeMap::new(),

@@ -15,6 +15,7 @@ pub mod media;
 pub mod package;
 mod policy;
 pub mod report;
+pub mod telemetry;
 
 pub use config::{Config, ConfigError};
 pub use host::Host;

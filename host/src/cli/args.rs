@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::console;
 use super::failure::Failure;
 use super::node::NodeCommand;
+use super::top::TopArgs;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
@@ -38,6 +39,11 @@ pub enum Command {
     /// Run a pipeline on files or pipes.
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Look at a running pipeline: rates, call times, queues, drops.
+    #[command(
+        after_help = "Examples:\n  remotemedia run live.json -i - --inspect\n  remotemedia top\n  remotemedia top 4711 --once"
+    )]
+    Top(TopArgs),
     /// Check a manifest and list everything that is wrong with it.
     Validate {
         /// The manifest (.json, .yaml).
@@ -182,6 +188,13 @@ pub struct RunOptions {
     /// Write what the engine counted, as JSON.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metrics: Option<PathBuf>,
+    /// Record every call, queue and wait, and write a trace for https://ui.perfetto.dev, also of a run that fails.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub trace: Option<PathBuf>,
+    /// Let `remotemedia top` look at the run: on a UNIX socket that only you can open, by default
+    /// `remotemedia/<process id>.sock` in XDG_RUNTIME_DIR.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
+    pub inspect: Option<Option<PathBuf>>,
     /// Write a report with graph, waveform, segments and call times, and print its tables.
     #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,

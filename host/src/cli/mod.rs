@@ -13,6 +13,7 @@ mod plan;
 mod policy;
 mod run;
 mod schema;
+mod top;
 mod validate;
 
 use std::ffi::OsString;
@@ -100,6 +101,7 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
     let host = Host::new(config);
     match command_line.command {
         Command::Run(args) => run::run(&host, &args, json),
+        Command::Top(args) => top::top(&host, &args, json),
         Command::Validate { manifest } => validate::validate(&host, &manifest, json),
         Command::Plan { manifest } => plan::plan(&host, &manifest, json),
         Command::Graph { manifest, output } => graph::graph(&host, &manifest, output.as_deref(), json),

@@ -7,6 +7,7 @@ mod progress;
 mod results;
 mod sets;
 mod speech;
+mod watched;
 
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ use outputs::Outlets;
 use progress::Progress;
 use results::Results;
 pub use sets::suggestion;
+use watched::Watched;
 
 pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     let mut manifest = host.load_manifest(&args.manifest)?;
@@ -66,7 +68,12 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         results,
         began: Instant::now(),
     };
-    let metrics = job.execute(host, plan, &interrupt)?;
+    let mut watched = Watched::begin(options)?;
+    let ran = job.execute(host, plan, &interrupt, &mut watched, as_json);
+    // A run that failed is the one that people want to see.
+    let ended = watched.end(ran.is_ok(), as_json);
+    let metrics = ran?;
+    ended?;
     job.finish(options, plan, &metrics, truth.as_deref(), as_json)
 }
 
@@ -82,11 +89,20 @@ struct Job {
 
 impl Job {
     /// Feeds all input, takes all output, and completes the output files.
-    fn execute(&mut self, host: &Host, plan: &Plan, interrupt: &Interrupt) -> Result<Metrics, Failure> {
+    fn execute(
+        &mut self,
+        host: &Host,
+        plan: &Plan,
+        interrupt: &Interrupt,
+        watched: &mut Watched,
+        as_json: bool,
+    ) -> Result<Metrics, Failure> {
         let options = PipelineOptions { taps: self.outlets.taps(plan), ..PipelineOptions::default() };
+        let options = watched.options(options);
         self.began = Instant::now();
         let mut pipeline = host.start(plan, options)?;
         interrupt.cancels(pipeline.canceller());
+        watched.started(host, &pipeline, as_json)?;
         let ran = self.pump(&mut pipeline);
         if interrupt.happened() {
             return Err(Failure::interrupted());

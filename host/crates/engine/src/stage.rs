@@ -90,6 +90,11 @@ impl Slot {
         self.policies.as_ref()?.watch.as_ref()
     }
 
+    /// Time that its calls waited for an interpreter so far, as its counters tell.
+    fn waited_ns(&self) -> u64 {
+        self.counters.as_ref().map_or(0, |counters| counters.waited_ns())
+    }
+
     /// What input `port` takes; `None` when there is no such port.
     fn input(&self, port: Port) -> Option<PayloadKind> {
         match port {
@@ -413,9 +418,11 @@ impl Stage {
                 if TRACED && let Some(trace) = &mut self.trace {
                     trace.begin_call(slot.index, Operation::Process, epoch, Some((packet.pts_ns, flow)));
                 }
+                let waited_ns = if TRACED { slot.waited_ns() } else { 0 };
                 let result = slot.process(port, packet, &mut clock);
                 if TRACED && let Some(trace) = &mut self.trace {
-                    trace.end_call(clock, slot.outputs.len(), 0, result.as_ref().err());
+                    let waited_ns = slot.waited_ns() - waited_ns;
+                    trace.end_call(clock, slot.outputs.len(), waited_ns, result.as_ref().err());
                 }
                 if let Err(error) = result {
                     self.work.clear();

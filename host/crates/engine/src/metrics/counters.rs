@@ -117,6 +117,11 @@ impl NodeCounters {
         self.fed_ns.load(Relaxed)
     }
 
+    /// Time that the node's calls waited for an interpreter so far.
+    pub(crate) fn waited_ns(&self) -> u64 {
+        self.waited_ns.load(Relaxed)
+    }
+
     pub(super) fn queue_waits(&self) -> Option<TimeMetrics> {
         self.queue_waits.as_ref().map(|waits| waits.snapshot())
     }

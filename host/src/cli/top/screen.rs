@@ -1,0 +1,108 @@
+//! The terminal of `top`: keys in, pictures out. However it ends, the terminal is as it was.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::view::{Sort, View};
+use crate::cli::failure::Failure;
+use crate::telemetry::inspect::{RunState, Snapshot};
+use crate::telemetry::inspect_client::InspectClient;
+
+/// Looks until a key says to stop.
+pub fn show(
+    client: InspectClient,
+    first: Snapshot,
+    interval: Duration,
+    no_color: bool,
+) -> Result<(), Failure> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "top needs a terminal; `--once` prints one view as text, `--json` as JSON",
+        ));
+    }
+    // Sets a panic hook too, which restores the terminal before it reports.
+    let failed = |error: io::Error| Failure::output(format!("cannot use this terminal: {error}"));
+    let mut terminal = ratatui::try_init().map_err(failed)?;
+    let view = View {
+        now: first,
+        before: None,
+        sort: Sort::default(),
+        paused: false,
+        help: false,
+        color: !no_color,
+        over: None,
+    };
+    let mut screen = Screen { client, view, interval };
+    let shown = screen.run(&mut terminal);
+    let restored = ratatui::try_restore();
+    shown.and(restored).map_err(failed)?;
+    if let Some(over) = screen.view.over {
+        eprintln!("{over}");
+    }
+    Ok(())
+}
+
+struct Screen {
+    client: InspectClient,
+    view: View,
+    interval: Duration,
+}
+
+impl Screen {
+    fn run(&mut self, terminal: &mut DefaultTerminal) -> io::Result<()> {
+        let mut next_look = Instant::now() + self.interval;
+        loop {
+            terminal.draw(|frame| self.view.draw(frame))?;
+            // Keys first: a pipeline that answers slowly must not make `q` slow.
+            while event::poll(next_look.saturating_duration_since(Instant::now()))? {
+                match event::read()? {
+                    Event::Key(key) if key.kind != KeyEventKind::Release => {
+                        if self.press(key) {
+                            return Ok(());
+                        }
+                    }
+                    Event::Resize(..) => {}
+                    _ => continue,
+                }
+                terminal.draw(|frame| self.view.draw(frame))?;
+            }
+            next_look = Instant::now() + self.interval;
+            if !self.view.paused && self.view.over.is_none() {
+                self.look();
+            }
+        }
+    }
+
+    /// True when the key ends it.
+    fn press(&mut self, key: KeyEvent) -> bool {
+        let view = &mut self.view;
+        match key.code {
+            KeyCode::Char('q') => return true,
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,
+            KeyCode::Char('s') => view.sort = view.sort.next(),
+            KeyCode::Char('p' | ' ') => view.paused = !view.paused,
+            KeyCode::Char('?' | 'h') => view.help = !view.help,
+            KeyCode::Esc => view.help = false,
+            _ => {}
+        }
+        false
+    }
+
+    fn look(&mut self) {
+        match self.client.ask() {
+            Ok(Some(snapshot)) => {
+                if snapshot.state != RunState::Running {
+                    let how =
+                        if snapshot.state == RunState::Finished { "has finished" } else { "has failed" };
+                    self.view.over = Some(format!("the pipeline {how}"));
+                }
+                self.view.before = Some(std::mem::replace(&mut self.view.now, snapshot));
+            }
+            Ok(None) => self.view.over = Some("the pipeline has vanished: its process is gone".into()),
+            Err(error) => self.view.over = Some(format!("the pipeline does not answer: {error}")),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Writes what a pipeline did as a file for <https://ui.perfetto.dev>.
+//!
+//! The format is Perfetto's own (`TrackEvent` in protobuf) and not the older Chrome JSON: its tracks can be children of
+//! tracks, so that the nodes and queues of a stage lie under the stage; flows belong to slices and not to points in time;
+//! counters have units; and a file is a quarter of the size.
+//!
+//! Under the process there is a track for the caller and one per stage. Under a stage there are its nodes, with a slice
+//! per call, and the queues that lead to it, with a slice per packet that waited and the depth as a counter. A producer
+//! that waited for room, and a call that waited for the Python interpreter, have slices inside what they held up.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use remotemedia_core::Operation;
+use remotemedia_engine::trace::{Call, Event, Layout, ThreadEvents, ThreadOf, Trace, TraceRecorder, What};
+
+use super::perfetto::{
+    COUNTER, CounterDescriptor, DebugAnnotation, INSTANT, ORDER_EXPLICIT, PacketWriter, ProcessDescriptor,
+    SLICE_BEGIN, SLICE_END, TrackDescriptor, TrackEvent, UNIT_COUNT,
+};
+use crate::media::{MediaError, OutputFile};
+
+/// Events that are kept of one thread: about 75 MB of memory, and minutes of audio in 20 ms chunks.
+pub const MOST_EVENTS: usize = 500_000;
+
+const PROCESS: u64 = 1;
+const CALLER: u64 = 2;
+/// The ids of tracks of one kind begin here, each kind in a range of its own.
+const STAGES: u64 = 1 << 32;
+const NODES: u64 = 2 << 32;
+const DEPTHS: u64 = 3 << 32;
+/// One range per queue, for as many tracks as packets wait in it at a time.
+const QUEUES: u64 = 4 << 32;
+
+/// A file that will hold the trace of one run. It appears whole, or not at all.
+#[derive(Debug)]
+pub struct TraceFile {
+    file: OutputFile,
+    recorder: TraceRecorder,
+}
+
+/// What a trace file holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceSummary {
+    /// Events that were written.
+    pub events: usize,
+    /// Events that were not kept, because a thread had more than [`MOST_EVENTS`] or never returned.
+    pub left_out: u64,
+}
+
+impl TraceFile {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path) -> Result<Self, MediaError> {
+        Ok(Self { file: OutputFile::create(path)?, recorder: TraceRecorder::new(MOST_EVENTS) })
+    }
+
+    /// What the pipeline needs to be told.
+    #[must_use]
+    pub fn recorder(&self) -> TraceRecorder {
+        self.recorder.clone()
+    }
+
+    /// Writes everything that was recorded; the pipeline is over. `None`, and no file, when none ever ran.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn finish(mut self, path: &Path) -> Result<Option<TraceSummary>, MediaError> {
+        let trace = self.recorder.take();
+        if trace.layout.is_none() {
+            return Ok(None);
+        }
+        let summary =
+            write_trace(&mut self.file, trace).map_err(|error| MediaError::io("write", path, error))?;
+        self.file.commit()?;
+        Ok(Some(summary))
+    }
+}
+
+/// Writes `trace` in Perfetto's format.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
+    let Some(layout) = &trace.layout else { return Ok(TraceSummary::default()) };
+    let mut tracks = Tracks::default();
+    let mut summary = TraceSummary::default();
+    for thread in &trace.threads {
+        summary.events += thread.events.len();
+        summary.left_out += thread.left_out;
+        tracks.add_thread(layout, thread, trace.taken_ns);
+    }
+    let mut writer = PacketWriter::new(to);
+    describe(&mut writer, layout, &tracks)?;
+    for (track, slices) in tracks.slices {
+        write_slices(&mut writer, track, slices)?;
+    }
+    for (queue, depths) in tracks.depths {
+        for (at_ns, depth) in depths {
+            let counter_value = Some(i64::try_from(depth).unwrap_or(i64::MAX));
+            let track_uuid = DEPTHS + queue as u64;
+            writer.event(
+                at_ns,
+                TrackEvent { r#type: COUNTER, track_uuid, counter_value, ..TrackEvent::default() },
+            )?;
+        }
+    }
+    for (at_ns, event) in tracks.instants {
+        writer.event(at_ns, event)?;
+    }
+    Ok(summary)
+}
+
+/// A slice before it is written.
+struct Slice {
+    begin_ns: u64,
+    end_ns: u64,
+    begin: TrackEvent,
+}
+
+/// What lies on which track.
+#[derive(Default)]
+struct Tracks {
+    slices: BTreeMap<u64, Vec<Slice>>,
+    /// Of each queue: (when, how many packets).
+    depths: BTreeMap<usize, Vec<(u64, usize)>>,
+    /// Of each queue, for each of its tracks, when the last slice there ends.
+    lanes: BTreeMap<usize, Vec<u64>>,
+    waits: Vec<(usize, u64, u64, u64)>,
+    instants: Vec<(u64, TrackEvent)>,
+}
+
+impl Tracks {
+    fn add(&mut self, track_uuid: u64, begin_ns: u64, end_ns: u64, name: &str, mut begin: TrackEvent) {
+        begin.r#type = SLICE_BEGIN;
+        begin.track_uuid = track_uuid;
+        begin.name = Some(name.to_owned());
+        self.slices.entry(track_uuid).or_default().push(Slice { begin_ns, end_ns, begin });
+    }
+
+    fn add_thread(&mut self, layout: &Layout, thread: &ThreadEvents, taken_ns: u64) {
+        let own = track_of(thread.thread);
+        for event in &thread.events {
+            self.add_event(layout, own, event);
+        }
+        self.add_waits();
+        if let Some((node, operation, since_ns)) = thread.unfinished {
+            let name = format!("{} (has not returned)", operation.name());
+            self.add(NODES + node as u64, since_ns, taken_ns.max(since_ns), &name, TrackEvent::default());
+        }
+        if thread.left_out > 0 {
+            let at_ns = thread.events.last().map_or(taken_ns, |event| event.end_ns);
+            let event = TrackEvent {
+                r#type: INSTANT,
+                track_uuid: own,
+                name: Some(format!("{} more events were left out", thread.left_out)),
+                ..TrackEvent::default()
+            };
+            self.instants.push((at_ns, event));
+        }
+    }
+
+    fn add_event(&mut self, layout: &Layout, own: u64, event: &Event) {
+        let &Event { begin_ns, end_ns, ref what } = event;
+        match what {
+            What::Feed { node, epoch, pts_ns, flow } => {
+                let name =
+                    layout.nodes.get(*node).map_or_else(String::new, |node| format!("feed {}", node.id));
+                let begin = TrackEvent {
+                    categories: vec!["feed".into()],
+                    debug_annotations: vec![
+                        DebugAnnotation::uint("epoch", *epoch),
+                        DebugAnnotation::int("pts_ns", *pts_ns),
+                    ],
+                    flow_ids: vec![*flow],
+                    ..TrackEvent::default()
+                };
+                self.add(own, begin_ns, end_ns, &name, begin);
+            }
+            What::Work { epoch } => {
+                let name = if epoch.is_some() { "work" } else { "end of the stream" };
+                let epoch = epoch.map(|epoch| DebugAnnotation::uint("epoch", epoch));
+                let begin = TrackEvent {
+                    categories: vec!["work".into()],
+                    debug_annotations: epoch.into_iter().collect(),
+                    ..TrackEvent::default()
+                };
+                self.add(own, begin_ns, end_ns, name, begin);
+            }
+            What::Call(call) => self.add_call(begin_ns, end_ns, call),
+            What::Waited { queue, flow, depth_then, depth_after } => {
+                self.waits.push((*queue, begin_ns, end_ns, *flow));
+                let depths = self.depths.entry(*queue).or_default();
+                depths.extend([(begin_ns, *depth_then), (end_ns, *depth_after)]);
+            }
+            What::Blocked { queue, flow } => {
+                let from = layout.queues.iter().find(|known| known.number == *queue).and_then(|it| it.from);
+                let stage =
+                    from.and_then(|from| layout.nodes.get(from)).map(|node| STAGES + node.stage as u64);
+                let begin = TrackEvent {
+                    categories: vec!["blocked".into()],
+                    flow_ids: vec![*flow],
+                    ..TrackEvent::default()
+                };
+                self.add(stage.unwrap_or(CALLER), begin_ns, end_ns, "blocked: the queue is full", begin);
+            }
+        }
+    }
+
+    fn add_call(&mut self, begin_ns: u64, end_ns: u64, call: &Call) {
+        let track = NODES + call.node as u64;
+        let uint = |name, value: Option<u64>| value.map(|value| DebugAnnotation::uint(name, value));
+        let annotations = [
+            uint("epoch", call.epoch),
+            call.pts_ns.map(|pts_ns| DebugAnnotation::int("pts_ns", pts_ns)),
+            uint("packets_out", has_outputs(call.operation).then_some(call.packets_out as u64)),
+            uint("interpreter_wait_ns", Some(call.interpreter_wait_ns).filter(|wait| *wait > 0)),
+            call.error.as_deref().map(|error| DebugAnnotation::text("error", error)),
+        ];
+        let (first, count) = call.flows_out;
+        let begin = TrackEvent {
+            categories: vec![if call.error.is_some() { "error".into() } else { "call".into() }],
+            debug_annotations: annotations.into_iter().flatten().collect(),
+            flow_ids: (first..first + u64::from(count)).collect(),
+            terminating_flow_ids: call.flow.into_iter().collect(),
+            ..TrackEvent::default()
+        };
+        let failed = if call.error.is_some() { " failed" } else { "" };
+        self.add(track, begin_ns, end_ns, &format!("{}{failed}", call.operation.name()), begin);
+        let waited_ns = call.interpreter_wait_ns.min(end_ns.saturating_sub(begin_ns));
+        if waited_ns > 0 {
+            let begin = TrackEvent { categories: vec!["gil".into()], ..TrackEvent::default() };
+            self.add(track, begin_ns, begin_ns + waited_ns, "waits for the interpreter", begin);
+        }
+    }
+
+    /// Packets wait in a queue at the same time: each gets the first track on which nothing lies then.
+    fn add_waits(&mut self) {
+        let mut waits = std::mem::take(&mut self.waits);
+        waits.sort_unstable_by_key(|&(_, begin_ns, ..)| begin_ns);
+        for (queue, begin_ns, end_ns, flow) in waits {
+            let lanes = self.lanes.entry(queue).or_default();
+            let lane = lanes.iter().position(|free_ns| *free_ns <= begin_ns).unwrap_or(lanes.len());
+            if lane == lanes.len() {
+                lanes.push(0);
+            }
+            lanes[lane] = end_ns;
+            let begin = TrackEvent {
+                categories: vec!["queue".into()],
+                flow_ids: vec![flow],
+                ..TrackEvent::default()
+            };
+            self.add(lane_track(queue, lane), begin_ns, end_ns, "waits", begin);
+        }
+    }
+}
+
+fn has_outputs(operation: Operation) -> bool {
+    matches!(operation, Operation::Process | Operation::Flush)
+}
+
+fn track_of(thread: ThreadOf) -> u64 {
+    match thread {
+        ThreadOf::Caller => CALLER,
+        ThreadOf::Stage(stage) => STAGES + stage as u64,
+    }
+}
+
+fn lane_track(queue: usize, lane: usize) -> u64 {
+    QUEUES + ((queue as u64) << 32) + lane as u64
+}
+
+/// Says which tracks there are, in the order in which they are shown.
+fn describe(writer: &mut PacketWriter<impl Write>, layout: &Layout, tracks: &Tracks) -> io::Result<()> {
+    let child = |uuid: u64, parent: u64, rank: usize, name: String| TrackDescriptor {
+        uuid,
+        name,
+        parent_uuid: Some(parent),
+        child_ordering: Some(ORDER_EXPLICIT),
+        sibling_order_rank: i32::try_from(rank).ok(),
+        ..TrackDescriptor::default()
+    };
+    let process = ProcessDescriptor {
+        pid: i32::try_from(std::process::id()).unwrap_or(1),
+        process_name: format!("remotemedia {}", layout.pipeline_id),
+    };
+    writer.track(TrackDescriptor {
+        uuid: PROCESS,
+        process: Some(process),
+        child_ordering: Some(ORDER_EXPLICIT),
+        ..TrackDescriptor::default()
+    })?;
+    writer.track(child(CALLER, PROCESS, 0, "caller".into()))?;
+    for (stage, own_thread) in layout.own_thread.iter().enumerate() {
+        let thread = if *own_thread { "own thread" } else { "the caller's thread" };
+        let uuid = STAGES + stage as u64;
+        writer.track(child(uuid, PROCESS, stage + 1, format!("stage {stage} ({thread})")))?;
+    }
+    let mut rank = 0;
+    for queue in &layout.queues {
+        let id = |node: usize| layout.nodes.get(node).map_or("?", |node| node.id.as_str());
+        let from = queue.from.map_or("caller", id);
+        let parent = STAGES + layout.nodes.get(queue.to).map_or(0, |node| node.stage as u64);
+        let name = format!("queue {from} → {}", id(queue.to));
+        let unit = CounterDescriptor { unit: UNIT_COUNT, unit_name: "packets".into() };
+        let depth = child(DEPTHS + queue.number as u64, parent, rank, format!("depth of {name}"));
+        writer.track(TrackDescriptor { counter: Some(unit), child_ordering: None, ..depth })?;
+        for lane in 0..tracks.lanes.get(&queue.number).map_or(0, Vec::len) {
+            writer.track(child(lane_track(queue.number, lane), parent, rank + 1, name.clone()))?;
+        }
+        rank += 2;
+    }
+    for (index, node) in layout.nodes.iter().enumerate() {
+        let name = format!("{} ({}, {})", node.id, node.node_type, node.served_by);
+        let parent = STAGES + node.stage as u64;
+        writer.track(child(NODES + index as u64, parent, rank + index, name))?;
+    }
+    Ok(())
+}
+
+/// Writes the slices of one track: begins and ends in the order of time, inner ones inside outer ones.
+fn write_slices(writer: &mut PacketWriter<impl Write>, track: u64, mut slices: Vec<Slice>) -> io::Result<()> {
+    slices.sort_by_key(|slice| (slice.begin_ns, std::cmp::Reverse(slice.end_ns)));
+    let end = |writer: &mut PacketWriter<_>, at_ns| {
+        writer.event(at_ns, TrackEvent { r#type: SLICE_END, track_uuid: track, ..TrackEvent::default() })
+    };
+    let mut open: Vec<u64> = Vec::new();
+    for Slice { begin_ns, end_ns, begin } in slices {
+        while let Some(ends_ns) = open.pop_if(|ends_ns| *ends_ns <= begin_ns) {
+            end(writer, ends_ns)?;
+        }
+        writer.event(begin_ns, begin)?;
+        // A slice ends with the one around it at the latest.
+        open.push(open.last().map_or(end_ns, |around_ns| end_ns.min(*around_ns)));
+    }
+    while let Some(ends_ns) = open.pop() {
+        end(writer, ends_ns)?;
+    }
+    Ok(())
+}
