@@ -45,6 +45,11 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         for notice in plan.notices() {
             console::tell(&format!("note: {notice}"));
         }
+        for source in plan.graph().nodes().iter().map(|node| &node.manifest) {
+            if source.live.is_some_and(|live| live.queue().is_some()) {
+                eprintln!("note: node `{}`: `live` has no effect here: files wait, and nothing is dropped", source.id);
+            }
+        }
     }
     let interrupt = interrupt::watch()?;
     // Everything that can be wrong with the files is found before a node is made.
@@ -97,7 +102,8 @@ impl Job {
         watched: &mut Watched,
         as_json: bool,
     ) -> Result<Metrics, Failure> {
-        let options = PipelineOptions { taps: self.outlets.taps(plan), ..PipelineOptions::default() };
+        let taps = self.outlets.taps(plan);
+        let options = PipelineOptions { taps, live: false, ..PipelineOptions::default() };
         let options = watched.options(options);
         self.began = Instant::now();
         let mut pipeline = host.start(plan, options)?;

@@ -6,6 +6,7 @@ mod failures;
 mod flow;
 mod inbox;
 mod interruption;
+mod overload;
 mod random_graphs;
 mod sequential_model;
 mod stage_cuts;
