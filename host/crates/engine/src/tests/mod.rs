@@ -8,6 +8,7 @@ mod inbox;
 mod interruption;
 mod overload;
 mod random_graphs;
+mod schedules;
 mod sequential_model;
 mod stage_cuts;
 mod traces;
