@@ -30,7 +30,11 @@ mod spectral_features;
 mod vad;
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod chunk_invariance;
+=======
+mod forgetting;
+>>>>>>> cd10c5a (Reset native and Python nodes)
 #[cfg(test)]
 mod harness;
 
