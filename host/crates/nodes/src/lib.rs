@@ -30,11 +30,9 @@ mod spectral_features;
 mod vad;
 
 #[cfg(test)]
-<<<<<<< HEAD
 mod chunk_invariance;
-=======
+#[cfg(test)]
 mod forgetting;
->>>>>>> cd10c5a (Reset native and Python nodes)
 #[cfg(test)]
 mod harness;
 
