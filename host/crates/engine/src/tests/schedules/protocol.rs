@@ -124,11 +124,18 @@ fn serve(inbox: &Inbox, epochs: &Epochs, mut on: impl FnMut(Event)) {
 }
 
 fn delivery(epoch: Epoch, pts_ns: i64) -> Delivery {
-    Delivery { epoch, node: 0, port: Port::FIRST, packet: Packet::new(pts_ns, "x"), mark: None }
+    Delivery {
+        epoch,
+        node: 0,
+        port: Port::FIRST,
+        packet: Packet::new(pts_ns, "x"),
+        mark: None,
+        queued_at: None,
+    }
 }
 
 fn copy(Delivery { epoch, node, port, packet, .. }: &Delivery) -> Delivery {
-    Delivery { epoch: *epoch, node: *node, port: *port, packet: packet.clone(), mark: None }
+    Delivery { epoch: *epoch, node: *node, port: *port, packet: packet.clone(), mark: None, queued_at: None }
 }
 
 /// Feeds and takes in one thread, while another one interrupts twice.
