@@ -43,6 +43,8 @@ mod registry;
 #[cfg(test)]
 mod reliability;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod vad_labelled_set;

@@ -156,6 +156,7 @@ Examples:
   remotemedia run pipeline.json -i speech.wav -o clean.flac
   remotemedia run mix.yaml -i voice=a.wav -i music=b.mp3 -o mix=out.wav
   remotemedia run vad.json -i talk.ogg -o vad.segments=segments.jsonl --set vad.threshold=0.6
+  remotemedia run asr.json -i lecture.wav -o words.jsonl --checkpoint lecture.job
   ffmpeg -i film.mkv -f wav - | remotemedia run vad.json -i - --json";
 
 #[derive(Debug, Args)]
@@ -167,7 +168,7 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "NODE.PARAM=VALUE")]
     pub sets: Vec<String>,
     /// Let nodes take over their component when its file changes, between two packets.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "checkpoint")]
     pub watch_plugins: bool,
     #[command(flatten)]
     pub options: RunOptions,
@@ -201,6 +202,12 @@ pub struct RunOptions {
     /// Compare the segments found with the true ones of this file ({"segments": [{"start_ns", "end_ns"}]}).
     #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
     pub truth: Option<PathBuf>,
+    /// Keep what was done in this folder, so that the same command goes on there after the process died.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub checkpoint: Option<PathBuf>,
+    /// How often that is made durable, in milliseconds; 0 is after every packet.
+    #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "checkpoint")]
+    pub checkpoint_interval_ms: u64,
 }
 
 /// Prints the completion script of `shell`.

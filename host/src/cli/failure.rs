@@ -63,6 +63,11 @@ impl Failure {
         Self::new(EXIT_FAILED, "output", message)
     }
 
+    /// A run that cannot go on from its checkpoint.
+    pub fn checkpoint(message: impl Into<String>) -> Self {
+        Self::new(EXIT_FAILED, "checkpoint", message)
+    }
+
     /// Something that `doctor` found missing.
     pub fn unhealthy(message: impl Into<String>) -> Self {
         Self::new(EXIT_FAILED, "unhealthy", message)

@@ -1,5 +1,6 @@
 //! `run`: files through a pipeline. This file is the order of events; the parts are beside it.
 
+mod checkpoint;
 mod inputs;
 mod interrupt;
 mod outputs;
@@ -21,6 +22,7 @@ use super::args::{RunArgs, RunOptions};
 use super::console;
 use super::failure::Failure;
 use super::graph::write_file;
+use checkpoint::{Checkpoint, Restored};
 use inputs::Inputs;
 pub use inputs::named;
 use interrupt::Interrupt;
@@ -45,19 +47,12 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         for notice in plan.notices() {
             console::tell(&format!("note: {notice}"));
         }
-        for source in plan.graph().nodes().iter().map(|node| &node.manifest) {
-            if source.live.is_some_and(|live| live.queue().is_some()) {
-                eprintln!(
-                    "note: node `{}`: `live` has no effect here: files wait, and nothing is dropped",
-                    source.id
-                );
-            }
-        }
     }
+    checkpoint::refuse_what_cannot_be_repeated(plan, options)?;
     let interrupt = interrupt::watch()?;
     // Everything that can be wrong with the files is found before a node is made.
     let inputs = Inputs::open(plan, &options.inputs, options.chunk_ms)?;
-    let outlets = Outlets::resolve(host, plan, &options.outputs)?;
+    let mut outlets = Outlets::resolve(host, plan, &options.outputs)?;
     for path in [&options.metrics, &options.report].into_iter().flatten() {
         OutputFile::check(path).map_err(|error| Failure::unreadable(&error))?;
     }
@@ -65,6 +60,10 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         return Err(Failure::usage(
             "`-o -` and --json both write to standard output; give the output a file name",
         ));
+    }
+    let checkpoint = Checkpoint::open(host, plan, &inputs, &outlets, options)?;
+    if let Some(checkpoint) = &checkpoint {
+        outlets.keep_names(checkpoint.folder());
     }
     let tables = options.report.is_some() || truth.is_some();
     let results = Results::new(host, plan, as_json || tables, !as_json && !tables);
@@ -74,15 +73,23 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         inputs,
         outlets,
         results,
+        checkpoint,
         began: Instant::now(),
     };
     let mut watched = Watched::begin(options)?;
     let ran = job.execute(host, plan, &interrupt, &mut watched, as_json);
     // A run that failed is the one that people want to see.
     let ended = watched.end(ran.is_ok(), as_json);
+    if let (Err(_), false, Some(advice)) =
+        (&ran, as_json, job.checkpoint.as_ref().and_then(Checkpoint::advice))
+    {
+        console::tell(&format!("note: {advice}"));
+    }
     let metrics = ran?;
     ended?;
-    job.finish(options, plan, &metrics, truth.as_deref(), as_json)
+    let checkpoint = job.finish(options, plan, &metrics, truth.as_deref(), as_json)?;
+    // Only now: a process that dies before has to do the rest again.
+    checkpoint.map_or(Ok(()), Checkpoint::remove)
 }
 
 /// One run with everything it reads and writes.
@@ -92,6 +99,7 @@ struct Job {
     results: Results,
     waveform: Option<Waveform>,
     progress: Progress,
+    checkpoint: Option<Checkpoint>,
     began: Instant,
 }
 
@@ -105,10 +113,11 @@ impl Job {
         watched: &mut Watched,
         as_json: bool,
     ) -> Result<Metrics, Failure> {
-        let taps = self.outlets.taps(plan);
-        let options = PipelineOptions { taps, live: false, ..PipelineOptions::default() };
+        let replay = self.checkpoint.as_ref().map(Checkpoint::replay);
+        let options = PipelineOptions { taps: self.outlets.taps(plan), replay, ..PipelineOptions::default() };
         let options = watched.options(options);
         self.began = Instant::now();
+        self.restore()?;
         let mut pipeline = host.start(plan, options)?;
         interrupt.cancels(pipeline.canceller());
         watched.started(host, &pipeline, as_json)?;
@@ -129,11 +138,15 @@ impl Job {
                 waveform.push(audio);
             }
             pipeline.feed_port(self.inputs.node_id(), self.inputs.port(), packet)?;
-            while let Some(output) = pipeline.try_next()? {
-                self.take(output)?;
+            self.take_waiting(pipeline)?;
+            if self.checkpoint.as_mut().is_some_and(Checkpoint::fed) {
+                pipeline.quiesce()?;
+                self.take_waiting(pipeline)?;
+                self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::mark)?;
             }
             self.progress.at(self.inputs.seconds_read());
         }
+        self.checkpoint.as_mut().map_or(Ok(()), Checkpoint::at_end)?;
         pipeline.finish()?;
         while let Some(output) = pipeline.next()? {
             self.take(output)?;
@@ -141,7 +154,38 @@ impl Job {
         Ok(())
     }
 
+    /// Does again what the files and results need of what an earlier process had put out.
+    fn restore(&mut self) -> Result<(), Failure> {
+        let Self { checkpoint, outlets, results, .. } = self;
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        checkpoint.restore(|restored| match restored {
+            Restored::Output(output) => {
+                let written = outlets.write(&output)?;
+                results.take(&output, written)
+            }
+            Restored::Heard { node, port, spec, frames } => {
+                results.hear(node, port, spec, frames);
+                Ok(())
+            }
+        })
+    }
+
+    fn take_waiting(&mut self, pipeline: &mut Pipeline) -> Result<(), Failure> {
+        while let Some(output) = pipeline.try_next()? {
+            self.take(output)?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, output: Output) -> Result<(), Failure> {
+        let output = match &mut self.checkpoint {
+            None => output,
+            Some(checkpoint) => {
+                let in_file = self.outlets.take(output.node, output.port);
+                let Some(output) = checkpoint.keep(output, in_file)? else { return Ok(()) };
+                output
+            }
+        };
         let written = self.outlets.write(&output)?;
         self.results.take(&output, written)
     }
@@ -154,7 +198,7 @@ impl Job {
         metrics: &Metrics,
         truth: Option<&[speech::TrueSegment]>,
         as_json: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Checkpoint>, Failure> {
         let wall_seconds = self.began.elapsed().as_secs_f64();
         if let Some(path) = &wanted.metrics {
             let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
@@ -175,7 +219,11 @@ impl Job {
             if let (Some(object), Some(score)) = (object.as_object_mut(), summary.score_json()) {
                 object.insert("score".into(), score);
             }
-            return console::write_json(&object);
+            if let (Some(object), Some(checkpoint)) = (object.as_object_mut(), &self.checkpoint) {
+                object.insert("resumed_at_packet".into(), checkpoint.resumed_at().into());
+            }
+            console::write_json(&object)?;
+            return Ok(self.checkpoint);
         }
         if wanted.report.is_some() || truth.is_some() {
             console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
@@ -184,7 +232,7 @@ impl Job {
         if let Some(path) = &wanted.report {
             console::tell(&format!("report: {}", path.display()));
         }
-        Ok(())
+        Ok(self.checkpoint)
     }
 }
 

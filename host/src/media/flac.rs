@@ -40,6 +40,14 @@ impl FlacWriter {
     /// # Errors
     /// When the file cannot be written, or flac cannot hold such audio.
     pub fn create(path: &Path, spec: AudioSpec) -> Result<Self, MediaError> {
+        Self::to(path, OutputFile::create(path)?, spec)
+    }
+
+    /// Begins a file of `spec` in `file`, which will be `path`.
+    ///
+    /// # Errors
+    /// As [`FlacWriter::create`].
+    pub fn to(path: &Path, file: OutputFile, spec: AudioSpec) -> Result<Self, MediaError> {
         let bits = if spec.format == SampleFormat::S16 { 16 } else { 24 };
         let channels = usize::from(spec.channels);
         if channels > flacenc::constant::MAX_CHANNELS {
@@ -59,7 +67,7 @@ impl FlacWriter {
         let mut writer = Self {
             path: path.into(),
             spec,
-            output: OutputFile::create(path)?,
+            output: file,
             config: Encoder::default().into_verified().map_err(|(_, error)| refused(&error))?,
             stream,
             block: FrameBuf::with_size(channels, BLOCK_FRAMES).map_err(|error| refused(&error))?,

@@ -273,8 +273,7 @@ mod tests {
     }
 
     fn through_a_pipe(bytes: Vec<u8>) -> Result<AudioInput, MediaError> {
-        let rest = Cursor::new(bytes[SNIFF_BYTES..].to_vec());
-        AudioInput::from_stream(Path::new("-"), bytes[..SNIFF_BYTES].to_vec(), Box::new(rest))
+        AudioInput::open_pipe(Path::new("-"), Cursor::new(bytes))
     }
 
     #[test]

@@ -87,12 +87,16 @@ impl JsonLinesWriter {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(path: &Path) -> Result<Self, MediaError> {
-        let sink = if FileKind::of(path) == FileKind::Pipe {
-            Sink::Stdout(io::stdout())
-        } else {
-            Sink::File(OutputFile::create(path)?)
-        };
-        Ok(Self { path: path.into(), sink })
+        if FileKind::of(path) == FileKind::Pipe {
+            return Ok(Self { path: path.into(), sink: Sink::Stdout(io::stdout()) });
+        }
+        Ok(Self::to(path, OutputFile::create(path)?))
+    }
+
+    /// Writes into `file`, which will be `path`.
+    #[must_use]
+    pub fn to(path: &Path, file: OutputFile) -> Self {
+        Self { path: path.into(), sink: Sink::File(file) }
     }
 
     /// Appends one line.

@@ -31,6 +31,8 @@ pub fn remove_unfinished_files() {
 pub struct OutputFile {
     target: PathBuf,
     file: Target,
+    /// Wait for the disk.
+    durable: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,19 @@ impl OutputFile {
     /// # Errors
     /// When the folder is missing or cannot be written, or `target` is a folder.
     pub fn create(target: &Path) -> Result<Self, MediaError> {
+        Self::begin(target, None)
+    }
+
+    /// As [`OutputFile::create`], with the hidden file's name given: one that is there is begun anew. The commit
+    /// returns when the file is on the disk.
+    ///
+    /// # Errors
+    /// As [`OutputFile::create`].
+    pub fn create_as(target: &Path, part: &str) -> Result<Self, MediaError> {
+        Self::begin(target, Some(part))
+    }
+
+    fn begin(target: &Path, part: Option<&str>) -> Result<Self, MediaError> {
         // Through a symbolic link the file behind it is written, as every other program does.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
         let fail = |source| MediaError::io("write", &target, source);
@@ -56,16 +71,12 @@ impl OutputFile {
                 Target::Device(BufWriter::with_capacity(WRITE_BYTES, file))
             }
             _ => {
-                let folder = match target.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder,
-                    _ => Path::new("."),
-                };
-                let file = hidden_file(folder).map_err(fail)?;
+                let file = hidden_file(folder_of(&target), part).map_err(fail)?;
                 let unfinished = Unfinished::note(file.path());
                 Target::Temporary(BufWriter::with_capacity(WRITE_BYTES, file), unfinished)
             }
         };
-        Ok(Self { target, file })
+        Ok(Self { target, file, durable: part.is_some() })
     }
 
     /// Finds out whether a file can be begun, and leaves nothing. A device or named pipe is not opened for that: who
@@ -104,7 +115,13 @@ impl OutputFile {
             Target::Temporary(writer, unfinished) => {
                 let file = writer.into_inner().map_err(|error| fail(error.into_error()))?;
                 drop(unfinished);
+                if self.durable {
+                    file.as_file().sync_all().map_err(fail)?;
+                }
                 file.persist(&target).map_err(|error| fail(error.error))?;
+                if self.durable {
+                    File::open(folder_of(&target)).and_then(|folder| folder.sync_all()).map_err(fail)?;
+                }
             }
             Target::Device(mut writer) => writer.flush().map_err(fail)?,
         }
@@ -112,9 +129,23 @@ impl OutputFile {
     }
 }
 
-fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn hidden_file(folder: &Path, part: Option<&str>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".remotemedia-").suffix(".part");
+    if let Some(part) = part {
+        // A link would lead elsewhere: what has the name goes, whatever it is, and the file is a new one.
+        match fs::remove_file(folder.join(part)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => builder.prefix(part).suffix("").rand_bytes(0),
+        };
+    }
     // Not `tempfile_in`: it makes the file for its owner alone, and its errors do not tell what the system said.
     builder.make_in(folder, |path| OpenOptions::new().write(true).create_new(true).open(path))
 }

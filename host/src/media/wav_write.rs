@@ -32,8 +32,15 @@ impl WavWriter {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(path: &Path, spec: AudioSpec) -> Result<Self, MediaError> {
-        let output = OutputFile::create(path)?;
-        Self::begin(path, spec, Sink::File(output))
+        Self::to(path, OutputFile::create(path)?, spec)
+    }
+
+    /// Begins a file of `spec` in `file`, which will be `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn to(path: &Path, file: OutputFile, spec: AudioSpec) -> Result<Self, MediaError> {
+        Self::begin(path, spec, Sink::File(file))
     }
 
     /// Begins a stream of `spec` whose length stays open.

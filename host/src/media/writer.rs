@@ -4,7 +4,7 @@ use std::path::Path;
 
 use remotemedia_core::{AudioBuffer, AudioSpec};
 
-use super::{FlacWriter, MediaError, WavWriter};
+use super::{FlacWriter, MediaError, OutputFile, WavWriter};
 
 /// What a file holds, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +53,21 @@ impl AudioWriter {
     /// When the file cannot be written or its format cannot hold such audio.
     pub fn create(path: &Path, spec: AudioSpec) -> Result<Self, MediaError> {
         match FileKind::of(path) {
-            FileKind::Wav => Ok(Self::Wav(WavWriter::create(path, spec)?)),
-            FileKind::Flac => Ok(Self::Flac(Box::new(FlacWriter::create(path, spec)?))),
+            FileKind::Wav | FileKind::Flac => Self::to(path, OutputFile::create(path)?, spec),
             FileKind::Pipe => Ok(Self::Wav(WavWriter::stream(path, spec, Box::new(std::io::stdout()))?)),
-            FileKind::JsonLines | FileKind::Other => Err(MediaError::unsupported(
-                path,
-                "audio is written to .wav and .flac files, or to `-` as a wav stream",
-            )),
+            FileKind::JsonLines | FileKind::Other => Err(no_audio(path)),
+        }
+    }
+
+    /// Begins `path` in `file`, in the format that the name of `path` announces.
+    ///
+    /// # Errors
+    /// As [`AudioWriter::create`].
+    pub fn to(path: &Path, file: OutputFile, spec: AudioSpec) -> Result<Self, MediaError> {
+        match FileKind::of(path) {
+            FileKind::Wav => Ok(Self::Wav(WavWriter::to(path, file, spec)?)),
+            FileKind::Flac => Ok(Self::Flac(Box::new(FlacWriter::to(path, file, spec)?))),
+            _ => Err(no_audio(path)),
         }
     }
 
@@ -98,4 +106,8 @@ impl AudioWriter {
             Self::Flac(writer) => writer.finish(),
         }
     }
+}
+
+fn no_audio(path: &Path) -> MediaError {
+    MediaError::unsupported(path, "audio is written to .wav and .flac files, or to `-` as a wav stream")
 }

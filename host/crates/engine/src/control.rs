@@ -48,20 +48,6 @@ impl Interrupter {
     }
 }
 
-impl Interrupter {
-    /// The number of the last feed of the pipeline, from 1; above all numbers once the stream was ended.
-    #[must_use]
-    pub fn last_feed(&self) -> u64 {
-        self.0.epochs.last()
-    }
-
-    /// Did an interruption make void what was fed with this number?
-    #[must_use]
-    pub fn is_void(&self, feed: u64) -> bool {
-        feed <= self.0.epochs.cut()
-    }
-}
-
 impl std::fmt::Debug for Interrupter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Interrupter").field("interruptions", &self.0.interruptions()).finish()
@@ -93,7 +79,7 @@ impl Control {
         Canceller(Arc::clone(self))
     }
 
-    /// Wakes `inbox` when the pipeline stops.
+    /// Wakes `inbox` when the pipeline stops. Inboxes come in the order of their stages.
     pub(crate) fn watch(&self, inbox: &Arc<Inbox>) {
         lock(&self.inboxes).push(Arc::clone(inbox));
     }
@@ -154,6 +140,14 @@ impl Control {
         // Whoever checked before the flag was set holds the lock until it waits.
         drop(lock(&self.pause));
         self.resume.notify_all();
+    }
+
+    /// Waits until every stage has served all that was fed. False when the pipeline stops.
+    pub(crate) fn wait_idle(&self) -> bool {
+        let epoch = self.epochs.last();
+        // In the order of the stages every queue leads forward: one that is idle gets nothing any more.
+        let inboxes = lock(&self.inboxes).clone();
+        inboxes.iter().all(|inbox| inbox.wait_idle(epoch)) && !self.is_stopped()
     }
 
     /// Waits for `time`, or until the pipeline stops, or was interrupted later than at `cut`: then true.

@@ -36,6 +36,11 @@ impl Epochs {
         self.begun(last)
     }
 
+    /// The last feed.
+    pub(crate) fn last(&self) -> Epoch {
+        self.last.0.load(Ordering::Acquire) >> 1
+    }
+
     /// Begins the end of the stream; no feed may follow.
     pub(crate) fn finish(&self) {
         let last = self.last.0.fetch_or(FLUSH_EPOCH << 1, Ordering::AcqRel);
@@ -47,11 +52,6 @@ impl Epochs {
             drop(lock(&self.interrupting));
         }
         last >> 1
-    }
-
-    /// The last feed's, or `FLUSH_EPOCH`.
-    pub(crate) fn last(&self) -> Epoch {
-        self.last.0.load(Ordering::Acquire) >> 1
     }
 
     /// Everything of this epoch and before is void.

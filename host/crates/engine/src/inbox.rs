@@ -57,7 +57,7 @@ struct Lane {
     /// Every packet of this epoch and earlier ones has been pushed.
     complete: Epoch,
     ended: bool,
-    drops: Drops,
+    dropped: u64,
     interrupted: u64,
     high_water: usize,
     blocked: Duration,
@@ -105,31 +105,6 @@ impl Lane {
     }
 }
 
-/// Packets dropped because a lane was full.
-#[derive(Default)]
-struct Drops {
-    total: u64,
-    untold: u64,
-    told: Option<Instant>,
-}
-
-impl Drops {
-    /// The log is for people: it need not hear of every packet.
-    const TOLD_EVERY: Duration = Duration::from_secs(10);
-
-    /// Counts packets; how many are to be told, when it is time for that.
-    fn count(&mut self, packets: usize) -> Option<u64> {
-        self.total += packets as u64;
-        self.untold += packets as u64;
-        let now = Instant::now();
-        if self.told.is_some_and(|told| now - told < Self::TOLD_EVERY) {
-            return None;
-        }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.untold))
-    }
-}
-
 /// What a lane counted, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneCounts {
@@ -158,6 +133,10 @@ struct State {
     interrupted: bool,
     /// The consumer waits although packets are there: their turn depends on a lane that is empty.
     starved: bool,
+    /// The consumer has served everything that it took, and waits.
+    waits: bool,
+    /// Somebody wants to know when that is so.
+    watched: bool,
 }
 
 /// All queues into one stage.
@@ -165,12 +144,11 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     readable: Condvar,
     writable: Condvar,
+    idle: Condvar,
     /// Somebody downstream merges lanes, so progress must be passed on even when no packet comes.
     tells_progress: bool,
     /// Somebody counts how long packets and producers wait.
     is_timed: bool,
-    /// What the lanes are called in the log.
-    names: Vec<String>,
 }
 
 impl Inbox {
@@ -185,7 +163,7 @@ impl Inbox {
                 on_full: spec.on_full,
                 complete: 0,
                 ended: false,
-                drops: Drops::default(),
+                dropped: 0,
                 interrupted: 0,
                 high_water: 0,
                 blocked: Duration::ZERO,
@@ -200,23 +178,20 @@ impl Inbox {
                 cut: 0,
                 interrupted: false,
                 starved: false,
+                waits: false,
+                watched: false,
             }),
             readable: Condvar::new(),
             writable: Condvar::new(),
+            idle: Condvar::new(),
             tells_progress,
             is_timed: false,
-            names: Vec::new(),
         }
     }
 
     /// The same, which also measures how long packets and producers wait.
     pub(crate) fn timed(self, is_timed: bool) -> Self {
         Self { is_timed, ..self }
-    }
-
-    /// With names for the log, one per lane.
-    pub(crate) fn named(self, names: Vec<String>) -> Self {
-        Self { names, ..self }
     }
 
     /// Puts `delivery` into `lane`, waiting for room if that is what the lane does when full. False when the
@@ -246,37 +221,27 @@ impl Inbox {
             state.lanes[lane].interrupted += 1;
             return true;
         }
-        let queue = &mut state.lanes[lane];
-        let mut dropped = Vec::new();
-        match queue.on_full {
-            OnFull::DropNewest if queue.is_full() => dropped.push(delivery),
-            on_full => {
-                while on_full == OnFull::DropOldest && queue.is_full() {
-                    dropped.extend(queue.pop());
+        match state.lanes[lane].on_full {
+            OnFull::Block => {}
+            OnFull::DropNewest => {
+                let lane = &mut state.lanes[lane];
+                if lane.is_full() {
+                    lane.dropped += 1;
+                    return true;
                 }
-                delivery.queued_at = self.is_timed.then(Instant::now);
-                queue.push(delivery);
+            }
+            OnFull::DropOldest => {
+                let lane = &mut state.lanes[lane];
+                while lane.is_full() && lane.pop().is_some() {
+                    lane.dropped += 1;
+                }
             }
         }
-        let told = if dropped.is_empty() { None } else { queue.drops.count(dropped.len()) };
+        delivery.queued_at = self.is_timed.then(Instant::now);
+        state.lanes[lane].push(delivery);
         drop(state);
         self.readable.notify_one();
-        if let Some(dropped) = told {
-            self.tell_drops(lane, dropped);
-        }
         true
-    }
-
-    #[cold]
-    fn tell_drops(&self, lane: usize, dropped: u64) {
-        let queue = self.names.get(lane).map_or("", String::as_str);
-        tracing::warn!(
-            target: "remotemedia::overload",
-            queue,
-            dropped,
-            "the stage does not keep up: {dropped} packets were dropped before {queue} (told at most every {} s)",
-            Drops::TOLD_EVERY.as_secs()
-        );
     }
 
     /// Every packet of `epoch` and earlier ones has been pushed into `lane`.
@@ -320,6 +285,22 @@ impl Inbox {
         lock(&self.state).stopped = true;
         self.readable.notify_all();
         self.writable.notify_all();
+        self.idle.notify_all();
+    }
+
+    /// Waits until the stage has served everything that was pushed, when nothing more of `epoch` or before will be.
+    /// False when the pipeline stops.
+    pub(crate) fn wait_idle(&self, epoch: Epoch) -> bool {
+        let mut state = lock(&self.state);
+        state.watched = true;
+        let is_busy = |state: &mut State| {
+            let told = !self.tells_progress || state.told >= epoch;
+            let empty = state.lanes.iter().all(|lane| lane.waiting.is_empty());
+            !(state.stopped || state.waits && empty && told && !state.interrupted)
+        };
+        let mut state = self.idle.wait_while(state, is_busy).unwrap_or_else(PoisonError::into_inner);
+        state.watched = false;
+        !state.stopped
     }
 
     /// Waits for the next thing to do.
@@ -364,7 +345,12 @@ impl Inbox {
                 state.starved = true;
                 self.writable.notify_all();
             }
+            state.waits = true;
+            if state.watched {
+                self.idle.notify_all();
+            }
             state = self.readable.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waits = false;
         }
     }
 
@@ -378,7 +364,7 @@ impl Inbox {
     pub(crate) fn counts(&self) -> Vec<LaneCounts> {
         let state = lock(&self.state);
         let count = |lane: &Lane| LaneCounts {
-            dropped: lane.drops.total,
+            dropped: lane.dropped,
             interrupted: lane.interrupted,
             waiting: lane.waiting.len(),
             high_water: lane.high_water,

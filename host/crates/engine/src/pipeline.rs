@@ -13,6 +13,7 @@ use crate::life::{LeftBehind, StageLife};
 use crate::metrics::{Metrics, MetricsReader, process};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
+use crate::replay::Replay;
 use crate::runtimes::Runtimes;
 use crate::stage::{Slot, Stage};
 use crate::trace::TraceRecorder;
@@ -26,10 +27,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The lane of an inbox that feeds go to.
 pub(crate) const FEED_LANE: usize = 0;
 
-/// Most outputs that wait when every source is live: then the sinks wait, the stages before them too, and what is fed
-/// meanwhile is dropped at the sources.
-const MOST_LIVE_OUTPUTS: usize = 1_024;
-
 /// How a pipeline runs.
 #[derive(Clone, Debug)]
 pub struct PipelineOptions {
@@ -39,17 +36,15 @@ pub struct PipelineOptions {
     /// `feed`. Off, every stage has its own thread, and `feed` returns as soon as the packet is queued.
     pub use_callers_thread: bool,
     /// Most packets that wait to be taken by `next`; then the sinks wait. Only for callers that take from
-    /// another thread than they feed from; `None` is unbounded, and 1,024 where every source is live: such feeds
-    /// never wait, so it does not matter who takes.
+    /// another thread than they feed from; `None` is unbounded.
     pub max_waiting_outputs: Option<usize>,
-    /// Whether sources that the manifest calls `live` are: then their feeds never wait, and drop what is too much. Off,
-    /// for input that can wait, such as files, they are sources like any other.
-    pub live: bool,
     /// Outputs to deliver besides the default, which is the first output of every node that feeds no other:
     /// (node index, output port).
     pub taps: Vec<(usize, Port)>,
     /// Record every call and every wait. It costs memory and some time per hop; `None` costs nothing.
     pub trace: Option<TraceRecorder>,
+    /// Goes over the start of a stream again without the calls whose results are there already.
+    pub replay: Option<Arc<Replay>>,
 }
 
 impl Default for PipelineOptions {
@@ -58,9 +53,9 @@ impl Default for PipelineOptions {
             metrics: true,
             use_callers_thread: true,
             max_waiting_outputs: None,
-            live: true,
             taps: Vec::new(),
             trace: None,
+            replay: None,
         }
     }
 }
@@ -107,9 +102,7 @@ impl Pipeline {
     /// cleaned up.
     pub fn start(plan: &Plan, runtimes: &Runtimes, options: PipelineOptions) -> Result<Self, NodeError> {
         let began = (Instant::now(), process::cpu_time());
-        let only_live = options.live && plan.has_only_live_sources();
-        let bound = options.max_waiting_outputs.or(only_live.then_some(MOST_LIVE_OUTPUTS));
-        let outbox = Arc::new(Outbox::new(bound));
+        let outbox = Arc::new(Outbox::new(options.max_waiting_outputs));
         let control = Control::new(Arc::clone(&outbox));
         let Parts { mut stages, queues, nodes, counters_took } =
             assemble(plan, runtimes, &options, &control, &outbox)?;
@@ -187,7 +180,7 @@ impl Pipeline {
     }
 
     /// Feeds `packet` into the first input of the source called `node_id`. Blocks while a queue downstream is
-    /// full, unless the source is live: then packets are dropped and counted. Feeds of one pipeline come from one thread, in the order of their time.
+    /// full. Feeds of one pipeline come from one thread, in the order of their time.
     ///
     /// # Errors
     /// When there is no such source, after `finish`, or when the pipeline failed: now or earlier, in any node.
@@ -305,6 +298,18 @@ impl Pipeline {
             }
         }
         Ok(output)
+    }
+
+    /// Waits until everything that was fed has gone as far as it goes before the next feed: what came of it is there
+    /// for [`Pipeline::try_next`]. Only without `max_waiting_outputs`, because nobody takes meanwhile.
+    ///
+    /// # Errors
+    /// When the pipeline failed.
+    pub fn quiesce(&mut self) -> Result<(), NodeError> {
+        if !self.finished && !self.control.wait_idle() {
+            return Err(self.failure());
+        }
+        Ok(())
     }
 
     /// Ends the stream: every node is flushed in topological order and cleaned up. Returns when the stages on

@@ -17,6 +17,8 @@ pub struct Inputs {
     feeds: Vec<Feed>,
     chunk_ms: u32,
     names: Vec<String>,
+    /// `node.port` and file of every `-i`, in their order.
+    assigned: Vec<(String, String)>,
     total_seconds: Option<f64>,
     /// The feed that the last packet came from.
     last: usize,
@@ -51,10 +53,11 @@ impl Inputs {
             .collect();
         let id = |index: usize| graph.nodes()[index].manifest.id.as_str();
         let mut feeds: Vec<Feed> = Vec::new();
-        let mut names = Vec::new();
+        let (mut names, mut assigned) = (Vec::new(), Vec::new());
         for spec in specs {
             let (node, port, path) = assign(plan, &sources, spec)?;
             names.push(path.display().to_string());
+            assigned.push((format!("{}.{}", id(node), port.0), path.display().to_string()));
             match feeds.iter_mut().find(|feed| feed.node_id == id(node) && feed.port == port) {
                 Some(feed) => feed.waiting.push_back(path),
                 None => {
@@ -75,7 +78,7 @@ impl Inputs {
                 id(unfed)
             )));
         }
-        let mut inputs = Self { feeds, chunk_ms, names, total_seconds: Some(0.0), last: 0 };
+        let mut inputs = Self { feeds, chunk_ms, names, assigned, total_seconds: Some(0.0), last: 0 };
         for feed in &mut inputs.feeds {
             let seconds = feed.open_next()?;
             // Only the longest feed counts: they run side by side.
@@ -89,6 +92,11 @@ impl Inputs {
     /// The inputs' names as they were given.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// `node.port` and file of every `-i`, in their order.
+    pub fn assigned(&self) -> &[(String, String)] {
+        &self.assigned
     }
 
     /// The length of the longest feed, when it is known and has one file.

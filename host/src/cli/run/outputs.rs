@@ -7,6 +7,8 @@ use crate::media::{AudioWriter, FileKind, JsonLinesWriter, MediaError, OutputFil
 use remotemedia_core::{NodeDescriptor, Payload, PayloadKind, Port};
 use remotemedia_engine::{Output, Plan};
 
+use sha2::{Digest, Sha256};
+
 use super::inputs::named;
 use super::sets::suggestion;
 use crate::cli::console;
@@ -23,6 +25,8 @@ pub struct Outlet {
     node: usize,
     port: Port,
     path: PathBuf,
+    /// What the file is called until it is whole, when that matters.
+    part: Option<String>,
     writer: Writer,
 }
 
@@ -48,6 +52,24 @@ impl Outlets {
             outlet.check_folder()?;
         }
         Ok(Self { host: host.clone(), files: outlets })
+    }
+
+    /// The files: node, port and path of each.
+    pub fn files(&self) -> impl Iterator<Item = (usize, Port, &Path)> {
+        self.files.iter().map(|outlet| (outlet.node, outlet.port, outlet.path.as_path()))
+    }
+
+    /// From now on an unfinished file has the same name whenever the job of `folder` runs: whoever goes on with a job
+    /// writes over what a process that died has left.
+    pub fn keep_names(&mut self, folder: &Path) {
+        for (nth, outlet) in self.files.iter_mut().enumerate() {
+            outlet.part = Some(part_name(folder, nth));
+        }
+    }
+
+    /// True when packets of `port` go into a file.
+    pub fn take(&self, node: usize, port: Port) -> bool {
+        self.path_of(node, port).is_some()
     }
 
     /// True when one of them is standard output.
@@ -131,7 +153,7 @@ impl Outlet {
             )));
         }
         let port = choose_port(descriptor, port, kind, spec)?;
-        Ok(Self { node, port, path, writer: Writer::Undecided })
+        Ok(Self { node, port, path, part: None, writer: Writer::Undecided })
     }
 
     /// A folder that cannot be written is found now, not after an hour of work.
@@ -142,12 +164,24 @@ impl Outlet {
         OutputFile::check(&self.path).map_err(|error| Failure::unreadable(&error))
     }
 
+    fn begin(&self) -> Result<OutputFile, MediaError> {
+        match &self.part {
+            None => OutputFile::create(&self.path),
+            Some(part) => OutputFile::create_as(&self.path, part),
+        }
+    }
+
     fn write(&mut self, host: &Host, payload: &Payload) -> Result<(), MediaError> {
         if matches!(self.writer, Writer::Undecided) {
             self.writer = match (FileKind::of(&self.path), payload) {
-                (FileKind::JsonLines, _) => Writer::Values(JsonLinesWriter::create(&self.path)?),
-                (_, Payload::Audio(audio)) => Writer::Audio(AudioWriter::create(&self.path, audio.spec())?),
+                (FileKind::JsonLines, _) => Writer::Values(JsonLinesWriter::to(&self.path, self.begin()?)),
+                (FileKind::Pipe, Payload::Audio(audio)) => {
+                    Writer::Audio(AudioWriter::create(&self.path, audio.spec())?)
+                }
                 (FileKind::Pipe, _) => Writer::Values(JsonLinesWriter::create(&self.path)?),
+                (_, Payload::Audio(audio)) => {
+                    Writer::Audio(AudioWriter::to(&self.path, self.begin()?, audio.spec())?)
+                }
                 (_, other) => return Err(self.misfit(other)),
             };
         }
@@ -167,7 +201,7 @@ impl Outlet {
 
     fn finish_empty(&self) -> Result<(), MediaError> {
         match FileKind::of(&self.path) {
-            FileKind::JsonLines => JsonLinesWriter::create(&self.path)?.finish(),
+            FileKind::JsonLines => JsonLinesWriter::to(&self.path, self.begin()?).finish(),
             FileKind::Pipe => Ok(()),
             _ => {
                 let path = self.path.display();
@@ -176,6 +210,13 @@ impl Outlet {
             }
         }
     }
+}
+
+/// A name for the unfinished file of output `nth`, which no job of another folder uses.
+fn part_name(folder: &Path, nth: usize) -> String {
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let job = Sha256::digest(folder.as_os_str().as_encoded_bytes());
+    format!(".remotemedia-{:.16}-{nth}.part", format!("{job:x}"))
 }
 
 fn choose_port(

@@ -63,11 +63,11 @@ impl Results {
 
     /// Notes `output`; `written` says that it also went into a file.
     pub fn take(&mut self, output: &Output, written: bool) -> Result<(), Failure> {
-        let node = &mut self.nodes[output.node];
         if let Payload::Audio(audio) = &output.packet.payload {
-            node.add_audio(output.port, audio.spec(), audio.frames() as u64);
+            self.hear(output.node, output.port, audio.spec(), audio.frames() as u64);
             return Ok(());
         }
+        let node = &mut self.nodes[output.node];
         node.value_count += 1;
         let prints = self.print_values && !written;
         if !self.keep_values && !prints {
@@ -80,6 +80,11 @@ impl Results {
         }
         node.items.push(Item::Value { pts_ns: output.packet.pts_ns, value });
         Ok(())
+    }
+
+    /// Notes so much audio.
+    pub fn hear(&mut self, node: usize, port: Port, spec: AudioSpec, frames: u64) {
+        self.nodes[node].add_audio(port, spec, frames);
     }
 
     /// The items of every node that put something out, in the manifest's order.

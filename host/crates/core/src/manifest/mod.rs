@@ -3,7 +3,6 @@
 mod call_policy;
 mod component;
 mod error;
-mod live;
 pub(crate) mod nearest;
 mod parse;
 mod path;
@@ -14,7 +13,6 @@ mod types;
 pub use call_policy::{BreakerSpec, OnError, OnOpen, RetrySpec};
 pub use component::{ComponentPin, ComponentRef, PinnedBy};
 pub use error::{ManifestError, ManifestErrors};
-pub use live::{Live, LiveSpec};
 pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
 pub use schema::Schema;

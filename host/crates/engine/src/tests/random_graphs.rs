@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::sequential_model::{Behaviour, Item, Model};
 use super::{TestRuntime, manifest, values};
+use crate::Output;
 
 /// `Tag`, but it drops some packets and doubles others, by what they hold.
 fn moody(id: &str, (pts_ns, value): &Item) -> Vec<Item> {
@@ -117,6 +118,19 @@ impl RandomGraph {
         let feeds = feeds.iter().map(|(id, packet)| (id.as_str(), packet.clone()));
         values(&manifest, &self.runtime(queues).start(&manifest).run(feeds).unwrap())
     }
+
+    /// What has come out after each feed, once it is quiet.
+    fn run_in_steps(&self, queues: bool) -> Vec<Vec<(String, String)>> {
+        let manifest = self.manifest(queues);
+        let mut pipeline = self.runtime(queues).start(&manifest);
+        let step = |(node, nth)| {
+            pipeline.feed(&id(node), Packet::new(nth, json!(nth))).unwrap();
+            pipeline.quiesce().unwrap();
+            let outputs: Vec<Output> = std::iter::from_fn(|| pipeline.try_next().unwrap()).collect();
+            sorted(values(&manifest, &outputs))
+        };
+        self.feeds().map(step).collect()
+    }
 }
 
 fn id(node: usize) -> String {
@@ -198,5 +212,10 @@ proptest! {
             let (from, to) = (stages.of(from), stages.of(to));
             prop_assert!(from < to || (from == to && queue.is_none()), "a queue leads from {} to {}", from, to);
         }
+    }
+
+    #[test]
+    fn when_it_is_quiet_everything_that_came_of_the_feeds_is_there(graph in random_graph()) {
+        prop_assert_eq!(graph.run_in_steps(true), graph.run_in_steps(false));
     }
 }
