@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use remotemedia_host::core::manifest::ManifestFormat;
 use remotemedia_host::core::{Manifest, NodeError, Packet, Payload};
-use remotemedia_host::engine::{Canceller, Output, Pipeline, PipelineOptions, Plan};
+use remotemedia_host::engine::{Canceller, Interrupter, Output, Pipeline, PipelineOptions, Plan};
 use remotemedia_host::{Config, Host, LiveNode, LiveNodes, StreamClock, marshal};
 
 use crate::cli::own_compiler;
@@ -45,6 +45,8 @@ pub(crate) struct Session {
     metrics: bool,
     running: Mutex<Option<Pipeline>>,
     canceller: Mutex<Option<Canceller>>,
+    /// Of the pipeline that began last: what has left it can still become void.
+    interrupter: Mutex<Option<Interrupter>>,
     counted: Mutex<Option<String>>,
 }
 
@@ -85,8 +87,8 @@ impl Session {
         let graph = plan.graph();
         let sources =
             graph.sources().into_iter().map(|index| source(&graph.nodes()[index].manifest.id)).collect();
-        let (running, canceller, counted) = Default::default();
-        Ok(Self { host, plan, sources, metrics, running, canceller, counted })
+        let (running, canceller, interrupter, counted) = Default::default();
+        Ok(Self { host, plan, sources, metrics, running, canceller, interrupter, counted })
     }
 
     /// (id, node type, runtime, why that runtime) of every node.
@@ -119,10 +121,11 @@ impl Session {
     /// Creates and initializes the nodes that are not Python's own.
     fn begin(&self, py: Python<'_>) -> PyResult<()> {
         self.sources.iter().for_each(|source| *lock(&source.clock) = StreamClock::default());
-        let options = PipelineOptions { metrics: self.metrics, ..PipelineOptions::default() };
+        let options = PipelineOptions { metrics: self.metrics, live: false, ..PipelineOptions::default() };
         let started = py.detach(|| {
             let pipeline = self.host.start(&self.plan, options)?;
             *lock(&self.canceller) = Some(pipeline.canceller());
+            *lock(&self.interrupter) = Some(pipeline.interrupter());
             *lock(&self.running) = Some(pipeline);
             Ok(())
         });
@@ -180,6 +183,24 @@ impl Session {
         }
     }
 
+    /// Makes void what was fed so far. May be called from any thread.
+    fn interrupt(&self, py: Python<'_>) {
+        let interrupter = lock(&self.interrupter).clone();
+        if let Some(interrupter) = interrupter {
+            py.detach(|| interrupter.interrupt());
+        }
+    }
+
+    /// The number of the last feed; of a stream that has ended, one that is above all.
+    fn last_feed(&self) -> u64 {
+        lock(&self.interrupter).as_ref().map_or(0, Interrupter::last_feed)
+    }
+
+    /// Is what came of that feed void?
+    fn is_void(&self, feed: u64) -> bool {
+        lock(&self.interrupter).as_ref().is_some_and(|interrupter| interrupter.is_void(feed))
+    }
+
     /// What the pipeline that ended last had counted, as JSON; once.
     fn take_metrics(&self) -> Option<String> {
         lock(&self.counted).take()
@@ -190,7 +211,6 @@ impl Session {
     /// Feeds `items` and ends the stream. Several are fed at a time: the interpreter is free meanwhile, and Ctrl-C is
     /// seen in between.
     fn stream<'py>(&self, py: Python<'py>, items: &Bound<'py, PyList>) -> PyResult<Outputs<'py>> {
-        let mut outputs = Vec::new();
         let mut packets = Vec::new();
         let mut bytes = 0;
         for item in items {
@@ -198,20 +218,29 @@ impl Session {
             bytes += more.iter().map(|(_, packet)| PACKET_BYTES + data_bytes(&packet.payload)).sum::<usize>();
             packets.extend(more);
             if bytes >= FED_BYTES {
-                outputs.extend(self.feed_all(py, std::mem::take(&mut packets))?);
+                self.only_feed(py, std::mem::take(&mut packets))?;
                 bytes = 0;
                 py.check_signals()?;
             }
         }
-        outputs.extend(self.feed_all(py, packets)?);
-        outputs.extend(self.finish(py)?);
-        Ok(outputs)
+        self.only_feed(py, packets)?;
+        self.finish(py)
     }
 
     /// Lets native nodes read arrays in place while it lives; not beside a Python node that gets the same arrays to do
     /// with as it likes.
     fn loans<'py>(&self, py: Python<'py>) -> Option<marshal::Loans<'py>> {
         self.sources.iter().all(|source| !source.takes_objects).then(|| marshal::Loans::open(py))
+    }
+
+    /// Leaves what comes out in the pipeline, where an interruption finds it.
+    fn only_feed(&self, py: Python<'_>, packets: Vec<(&str, Packet)>) -> PyResult<()> {
+        let fed = py.detach(|| {
+            let mut running = lock(&self.running);
+            let Some(pipeline) = running.as_mut() else { return Ok(()) };
+            packets.into_iter().try_for_each(|(id, packet)| pipeline.feed(id, packet))
+        });
+        fed.map_err(|error: NodeError| node_error(py, &error))
     }
 
     fn feed_all<'py>(&self, py: Python<'py>, packets: Vec<(&str, Packet)>) -> PyResult<Outputs<'py>> {

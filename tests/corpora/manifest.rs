@@ -81,6 +81,7 @@ fn check_fault(fault: &ManifestError) {
     for text in [Some(&fault.path), Some(&fault.message), fault.suggestion.as_ref()].into_iter().flatten() {
         assert!(!text.is_empty(), "{fault:?}");
         assert!(text.len() <= LONGEST_FAULT, "a text of {} bytes: {fault:?}", text.len());
-        assert!(!text.chars().any(|letter| letter.is_control() && !"\n\t".contains(letter)), "{fault:?}");
     }
+    let shown = fault.to_string();
+    assert!(!shown.chars().any(|letter| letter.is_control() && !"\n\t".contains(letter)), "{fault:?}");
 }

@@ -47,6 +47,14 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         for notice in plan.notices() {
             console::tell(&format!("note: {notice}"));
         }
+        for source in plan.graph().nodes().iter().map(|node| &node.manifest) {
+            if source.live.is_some_and(|live| live.queue().is_some()) {
+                eprintln!(
+                    "note: node `{}`: `live` has no effect here: files wait, and nothing is dropped",
+                    source.id
+                );
+            }
+        }
     }
     checkpoint::refuse_what_cannot_be_repeated(plan, options)?;
     let interrupt = interrupt::watch()?;
@@ -114,7 +122,8 @@ impl Job {
         as_json: bool,
     ) -> Result<Metrics, Failure> {
         let replay = self.checkpoint.as_ref().map(Checkpoint::replay);
-        let options = PipelineOptions { taps: self.outlets.taps(plan), replay, ..PipelineOptions::default() };
+        let taps = self.outlets.taps(plan);
+        let options = PipelineOptions { taps, live: false, replay, ..PipelineOptions::default() };
         let options = watched.options(options);
         self.began = Instant::now();
         self.restore()?;

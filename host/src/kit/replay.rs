@@ -26,7 +26,8 @@ pub(super) fn replay(
     let ports = node.descriptor.outputs.len();
     let port_of = |index: usize| Port(u16::try_from(index).unwrap_or(u16::MAX));
     let taps = (1..ports).map(|index| (0, port_of(index))).collect();
-    let mut pipeline = host.start(plan, PipelineOptions { taps, ..PipelineOptions::default() })?;
+    let mut pipeline =
+        host.start(plan, PipelineOptions { taps, live: false, ..PipelineOptions::default() })?;
     let mut collected: Vec<Collected> = (0..ports).map(|_| Collected::Nothing).collect();
     let mut take = |output: Output| -> Result<(), KitError> {
         match collected.get_mut(usize::from(output.port.0)) {

@@ -4,6 +4,7 @@
 
 mod connect;
 mod cycles;
+mod live;
 mod order;
 mod params;
 #[cfg(test)]
@@ -66,6 +67,7 @@ impl Graph {
         let index_by_id = index_ids(&manifest.nodes, &mut faults);
         params::check(manifest, descriptors, &mut faults);
         let (edges, links) = connect::resolve(manifest, descriptors, &index_by_id, &mut faults);
+        live::check(manifest, &edges, &mut faults);
         let order = order::topological(manifest.nodes.len(), &links);
         if order.len() < manifest.nodes.len() {
             faults.extend(cycles::find(&manifest.nodes, &links));

@@ -11,7 +11,7 @@ use crate::inbox::{Inbox, LaneCounts};
 use crate::metrics::{NodeCounters, NodeEntry};
 use crate::outbox::Outbox;
 use crate::pipeline::{FEED_LANE, PipelineOptions};
-use crate::plan::Plan;
+use crate::plan::{Plan, live_queue};
 use crate::policies;
 use crate::policies::fallback::{self, Created};
 use crate::runtimes::Runtimes;
@@ -169,10 +169,15 @@ impl<'a> Layout<'a> {
             stage.push(index);
         }
         let mut specs: Vec<Vec<QueueSpec>> = vec![Vec::new(); stages.count()];
+        let mut names: Vec<Vec<String>> = vec![Vec::new(); stages.count()];
+        let id = |index: usize| &graph.nodes()[index].manifest.id;
         for source in graph.sources() {
             let stage = &mut specs[stages.of(source)];
             if stage.is_empty() {
-                stage.push(QueueSpec::default());
+                // A live source shares its stage with no other source.
+                let live = live_queue(&graph.nodes()[source].manifest).filter(|_| options.live);
+                stage.push(live.unwrap_or_default());
+                names[stages.of(source)].push(id(source).clone());
             }
         }
         let fed: Vec<bool> = specs.iter().map(|lanes| !lanes.is_empty()).collect();
@@ -183,6 +188,7 @@ impl<'a> Layout<'a> {
             lanes.push((from != to).then(|| {
                 downstream[from].push(to);
                 specs[to].push(edge.queue.unwrap_or_default());
+                names[to].push(format!("{}, from {}", id(edge.to), id(edge.from)));
                 specs[to].len() - 1
             }));
         }
@@ -195,7 +201,11 @@ impl<'a> Layout<'a> {
                 let only_fed = fed[stage] && specs[stage].len() == 1;
                 let waits = members[stage].iter().any(|&index| plan.needs_own_thread(index));
                 let on_caller = only_fed && !waits && enter[stage].is_empty() && options.use_callers_thread;
-                (!on_caller).then(|| Arc::new(Inbox::new(&specs[stage], tells[stage]).timed(options.metrics)))
+                (!on_caller).then(|| {
+                    let names = std::mem::take(&mut names[stage]);
+                    let inbox = Inbox::new(&specs[stage], tells[stage]).named(names).timed(options.metrics);
+                    Arc::new(inbox)
+                })
             })
             .collect();
         Self { plan, position, members, inboxes, lanes }

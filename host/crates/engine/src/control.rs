@@ -48,6 +48,20 @@ impl Interrupter {
     }
 }
 
+impl Interrupter {
+    /// The number of the last feed of the pipeline, from 1; above all numbers once the stream was ended.
+    #[must_use]
+    pub fn last_feed(&self) -> u64 {
+        self.0.epochs.last()
+    }
+
+    /// Did an interruption make void what was fed with this number?
+    #[must_use]
+    pub fn is_void(&self, feed: u64) -> bool {
+        feed <= self.0.epochs.cut()
+    }
+}
+
 impl std::fmt::Debug for Interrupter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Interrupter").field("interruptions", &self.0.interruptions()).finish()

@@ -54,6 +54,11 @@ impl Epochs {
         last >> 1
     }
 
+    /// The last feed's, or `FLUSH_EPOCH`.
+    pub(crate) fn last(&self) -> Epoch {
+        self.last.0.load(Ordering::Acquire) >> 1
+    }
+
     /// Everything of this epoch and before is void.
     pub(crate) fn cut(&self) -> Epoch {
         self.cut.load(Ordering::Acquire)

@@ -57,7 +57,7 @@ struct Lane {
     /// Every packet of this epoch and earlier ones has been pushed.
     complete: Epoch,
     ended: bool,
-    dropped: u64,
+    drops: Drops,
     interrupted: u64,
     high_water: usize,
     blocked: Duration,
@@ -105,6 +105,31 @@ impl Lane {
     }
 }
 
+/// Packets dropped because a lane was full.
+#[derive(Default)]
+struct Drops {
+    total: u64,
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Drops {
+    /// The log is for people: it need not hear of every packet.
+    const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+    /// Counts packets; how many are to be told, when it is time for that.
+    fn count(&mut self, packets: usize) -> Option<u64> {
+        self.total += packets as u64;
+        self.untold += packets as u64;
+        let now = Instant::now();
+        if self.told.is_some_and(|told| now - told < Self::TOLD_EVERY) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
 /// What a lane counted, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneCounts {
@@ -149,6 +174,8 @@ pub(crate) struct Inbox {
     tells_progress: bool,
     /// Somebody counts how long packets and producers wait.
     is_timed: bool,
+    /// What the lanes are called in the log.
+    names: Vec<String>,
 }
 
 impl Inbox {
@@ -163,7 +190,7 @@ impl Inbox {
                 on_full: spec.on_full,
                 complete: 0,
                 ended: false,
-                dropped: 0,
+                drops: Drops::default(),
                 interrupted: 0,
                 high_water: 0,
                 blocked: Duration::ZERO,
@@ -186,12 +213,18 @@ impl Inbox {
             idle: Condvar::new(),
             tells_progress,
             is_timed: false,
+            names: Vec::new(),
         }
     }
 
     /// The same, which also measures how long packets and producers wait.
     pub(crate) fn timed(self, is_timed: bool) -> Self {
         Self { is_timed, ..self }
+    }
+
+    /// With names for the log, one per lane.
+    pub(crate) fn named(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 
     /// Puts `delivery` into `lane`, waiting for room if that is what the lane does when full. False when the
@@ -221,27 +254,37 @@ impl Inbox {
             state.lanes[lane].interrupted += 1;
             return true;
         }
-        match state.lanes[lane].on_full {
-            OnFull::Block => {}
-            OnFull::DropNewest => {
-                let lane = &mut state.lanes[lane];
-                if lane.is_full() {
-                    lane.dropped += 1;
-                    return true;
+        let queue = &mut state.lanes[lane];
+        let mut dropped = Vec::new();
+        match queue.on_full {
+            OnFull::DropNewest if queue.is_full() => dropped.push(delivery),
+            on_full => {
+                while on_full == OnFull::DropOldest && queue.is_full() {
+                    dropped.extend(queue.pop());
                 }
-            }
-            OnFull::DropOldest => {
-                let lane = &mut state.lanes[lane];
-                while lane.is_full() && lane.pop().is_some() {
-                    lane.dropped += 1;
-                }
+                delivery.queued_at = self.is_timed.then(Instant::now);
+                queue.push(delivery);
             }
         }
-        delivery.queued_at = self.is_timed.then(Instant::now);
-        state.lanes[lane].push(delivery);
+        let told = if dropped.is_empty() { None } else { queue.drops.count(dropped.len()) };
         drop(state);
         self.readable.notify_one();
+        if let Some(dropped) = told {
+            self.tell_drops(lane, dropped);
+        }
         true
+    }
+
+    #[cold]
+    fn tell_drops(&self, lane: usize, dropped: u64) {
+        let queue = self.names.get(lane).map_or("", String::as_str);
+        tracing::warn!(
+            target: "remotemedia::overload",
+            queue,
+            dropped,
+            "the stage does not keep up: {dropped} packets were dropped before {queue} (told at most every {} s)",
+            Drops::TOLD_EVERY.as_secs()
+        );
     }
 
     /// Every packet of `epoch` and earlier ones has been pushed into `lane`.
@@ -364,7 +407,7 @@ impl Inbox {
     pub(crate) fn counts(&self) -> Vec<LaneCounts> {
         let state = lock(&self.state);
         let count = |lane: &Lane| LaneCounts {
-            dropped: lane.dropped,
+            dropped: lane.drops.total,
             interrupted: lane.interrupted,
             waiting: lane.waiting.len(),
             high_water: lane.high_water,

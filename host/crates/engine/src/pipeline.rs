@@ -27,6 +27,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The lane of an inbox that feeds go to.
 pub(crate) const FEED_LANE: usize = 0;
 
+/// Most outputs that wait when every source is live: then the sinks wait, the stages before them too, and what is fed
+/// meanwhile is dropped at the sources.
+const MOST_LIVE_OUTPUTS: usize = 1_024;
+
 /// How a pipeline runs.
 #[derive(Clone, Debug)]
 pub struct PipelineOptions {
@@ -36,8 +40,12 @@ pub struct PipelineOptions {
     /// `feed`. Off, every stage has its own thread, and `feed` returns as soon as the packet is queued.
     pub use_callers_thread: bool,
     /// Most packets that wait to be taken by `next`; then the sinks wait. Only for callers that take from
-    /// another thread than they feed from; `None` is unbounded.
+    /// another thread than they feed from; `None` is unbounded, and 1,024 where every source is live: such feeds
+    /// never wait, so it does not matter who takes.
     pub max_waiting_outputs: Option<usize>,
+    /// Whether sources that the manifest calls `live` are: then their feeds never wait, and drop what is too much. Off,
+    /// for input that can wait, such as files, they are sources like any other.
+    pub live: bool,
     /// Outputs to deliver besides the default, which is the first output of every node that feeds no other:
     /// (node index, output port).
     pub taps: Vec<(usize, Port)>,
@@ -53,6 +61,7 @@ impl Default for PipelineOptions {
             metrics: true,
             use_callers_thread: true,
             max_waiting_outputs: None,
+            live: true,
             taps: Vec::new(),
             trace: None,
             replay: None,
@@ -102,7 +111,9 @@ impl Pipeline {
     /// cleaned up.
     pub fn start(plan: &Plan, runtimes: &Runtimes, options: PipelineOptions) -> Result<Self, NodeError> {
         let began = (Instant::now(), process::cpu_time());
-        let outbox = Arc::new(Outbox::new(options.max_waiting_outputs));
+        let only_live = options.live && plan.has_only_live_sources();
+        let bound = options.max_waiting_outputs.or(only_live.then_some(MOST_LIVE_OUTPUTS));
+        let outbox = Arc::new(Outbox::new(bound));
         let control = Control::new(Arc::clone(&outbox));
         let Parts { mut stages, queues, nodes, counters_took } =
             assemble(plan, runtimes, &options, &control, &outbox)?;
@@ -180,7 +191,7 @@ impl Pipeline {
     }
 
     /// Feeds `packet` into the first input of the source called `node_id`. Blocks while a queue downstream is
-    /// full. Feeds of one pipeline come from one thread, in the order of their time.
+    /// full, unless the source is live: then packets are dropped and counted. Feeds of one pipeline come from one thread, in the order of their time.
     ///
     /// # Errors
     /// When there is no such source, after `finish`, or when the pipeline failed: now or earlier, in any node.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use remotemedia_core::graph::Graph;
+use remotemedia_core::manifest::QueueSpec;
 use remotemedia_core::{
     Manifest, ManifestError, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, RuntimeKind,
 };
@@ -64,7 +65,8 @@ impl Plan {
         let own_thread: Vec<bool> = chosen()
             .map(|(node, selection)| {
                 let runtime = runtimes.get(selection.kind);
-                policies::needs_own_thread(&node.manifest, &node.descriptor, runtime)
+                live_queue(&node.manifest).is_some()
+                    || policies::needs_own_thread(&node.manifest, &node.descriptor, runtime)
             })
             .collect();
         let heavy: Vec<bool> = chosen()
@@ -103,11 +105,22 @@ impl Plan {
         self.0.own_thread[index]
     }
 
+    /// True when nothing that is fed can wait.
+    pub(crate) fn has_only_live_sources(&self) -> bool {
+        let graph = self.graph();
+        graph.sources().into_iter().all(|source| live_queue(&graph.nodes()[source].manifest).is_some())
+    }
+
     /// What the manifest's author or the operator should know, one sentence each.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.0.notices
     }
+}
+
+/// The queue of a source that is live.
+pub(crate) fn live_queue(node: &NodeManifest) -> Option<QueueSpec> {
+    node.live.and_then(|live| live.queue())
 }
 
 /// A node whose calls take long runs in a stage of its own.

@@ -149,6 +149,14 @@ impl Node for AudioResample {
         self.emit(stream, first_frame, samples, out)
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.stream = None;
+        if let Some(resampler) = self.resampler.take() {
+            resampler.retire();
+        }
+        Ok(true)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         let (Some(stream), Some(mut resampler)) = (self.stream, self.resampler.take()) else { return Ok(()) };
         let first_frame = resampler.frames_out();

@@ -32,6 +32,8 @@ mod vad;
 #[cfg(test)]
 mod chunk_invariance;
 #[cfg(test)]
+mod forgetting;
+#[cfg(test)]
 mod harness;
 
 pub use node_type::NativeNode;

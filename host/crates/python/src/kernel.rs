@@ -193,6 +193,13 @@ impl Node for KernelNode {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        let has_forgotten = self.native.reset()?;
+        // The native node has what there is to forget, unless the object says that it has something too.
+        self.object.reset()?;
+        Ok(has_forgotten)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.native.flush(out)?;
         self.object.flush(out)

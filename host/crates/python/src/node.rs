@@ -275,6 +275,26 @@ impl Node for CpythonNode {
         })
     }
 
+    /// The object's own `reset`, if it has one: what it returns is believed, and nothing means yes. A streaming node gets a
+    /// new stream.
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        let mut has_forgotten = false;
+        self.run(|node, py| {
+            has_forgotten = node.is_streaming;
+            if let Some(stream) = node.stream.take() {
+                stream.bind(py).call_method0("close")?;
+            }
+            let Some(reset) = node.instance.bind(py).getattr_opt("reset")? else { return Ok(()) };
+            let mut returned = reset.call0()?;
+            if matches!(Returned::of(&returned)?, Returned::Awaitable) {
+                returned = node.driver(py)?.call_method1("complete", (returned,))?;
+            }
+            has_forgotten = returned.is_none() || returned.is_truthy()?;
+            Ok(())
+        })?;
+        Ok(has_forgotten)
+    }
+
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
         self.run(|node, py| {
             if node.is_streaming {

@@ -43,11 +43,17 @@ class NodeLoop:
         finally:
             self._current = None
 
-    def collect(self, generator: AsyncGenerator[Any, None]) -> list[Any]:
-        """Everything an asynchronous generator yields."""
+    def collect(self, generator: AsyncGenerator[Any, None], is_void: Callable[[], bool] = lambda: False) -> list[Any]:
+        """Everything an asynchronous generator yields; nothing, and it is closed, once `is_void()`."""
 
         async def run() -> list[Any]:
-            return [value async for value in generator]
+            values = []
+            async for value in generator:
+                if is_void():
+                    await generator.aclose()
+                    return []
+                values.append(value)
+            return values
 
         values: list[Any] = self.complete(run())
         return values
@@ -118,6 +124,15 @@ class NodeStream:
         self.task.remove_done_callback(self._stop)
         if self.task.done() and not self.task.cancelled():
             self.task.exception()  # seen: it was reported where it happened
+
+    def close(self) -> None:
+        """Ends the node's task without any further input or output."""
+        self._ended = True
+        self._items.clear()
+        self.task.cancel()
+        while not self.task.done():
+            self._loop.run_forever()
+        self.abandon()
 
     async def _inputs(self) -> AsyncGenerator[Any, None]:
         while True:

@@ -93,6 +93,11 @@ class _Live:
         session = self._session
         return _each(session.answered(self._slot, "flush", session._flushed, self._slot))
 
+    def reset(self) -> bool:
+        """Lets the node forget; False when it stays as it is."""
+        session = self._session
+        return bool(session.answered(self._slot, "reset", session._reset, self._slot))
+
     # Called where a native node works for the Python one.
 
     def native_begin(self) -> None:
@@ -183,6 +188,17 @@ class NativeSession(Session):
     def cancel(self) -> None:
         super().cancel()
         self._engine.cancel()
+
+    def interrupt(self) -> None:
+        self._engine.interrupt()
+
+    def last_feed(self) -> int:
+        feed: int = self._engine.last_feed()
+        return feed
+
+    def is_void(self, feed: int) -> bool:
+        void: bool = self._engine.is_void(feed)
+        return void
 
     def start(self) -> None:
         super().start()

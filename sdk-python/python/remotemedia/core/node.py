@@ -74,7 +74,8 @@ class Node(ABC):
     In the native runtime it points into the host's memory and is read-only (`samples.flags.writeable`) while other nodes
     use it too, so copy it before changing it in place.
 
-    A subclass may define `flush()`, which is called once after the last packet, and set the class attributes
+    A subclass may define `flush()`, which is called once after the last packet, and `reset()`, which is called when the
+    pipeline was interrupted: it forgets what the node was given so far, and returns False if it cannot. It may set the class attributes
     `is_streaming` (`process` then takes one asynchronous generator of all inputs), `is_source` (`process` is called
     without input until it gives None), `remotemedia_inputs` and `remotemedia_outputs` (port name to "audio", "text",
     "json", "tensor", "bytes" or "any").

@@ -54,6 +54,8 @@ class Pipeline:
         self._ids: dict[int, str] = {}
         self._edges: list[Edge] = []
         self._running: Running | None = None
+        #: What runs without having been initialized before; several may at a time.
+        self._at_work: list[Running] = []
         self._idle: Running | None = None
         self._counters: Counters | None = None
         for node in nodes or ():
@@ -187,7 +189,11 @@ class Pipeline:
         if self._running is not None:
             return await self._running.run(input_data, progress)
         running = self._start(use_rust, mode)
-        result = await running.run_once(input_data, progress)
+        self._at_work.append(running)
+        try:
+            result = await running.run_once(input_data, progress)
+        finally:
+            self._at_work.remove(running)
         self._idle = running
         return result
 
@@ -205,9 +211,27 @@ class Pipeline:
         if self._running is not None:
             raise PipelineError("the pipeline is initialized for asyncio: use `await pipeline.run(...)`, or cleanup() first")
         running = self._start(use_rust, mode)
-        result = running.run_sync(input_data, progress)
+        self._at_work.append(running)
+        try:
+            result = running.run_sync(input_data, progress)
+        finally:
+            self._at_work.remove(running)
         self._idle = running
         return result
+
+    def interrupt(self) -> None:
+        """Forgets what was fed so far, and goes on with what comes next: what a voice assistant does that is interrupted.
+
+        Everything that is on its way, or was not taken yet, is discarded: results that `run` has collected, and those
+        that `process` has not given. A call of a node that is running finishes, but a generator ends at its next value. Before
+        the next item the node's `reset()` is called, where there is one; a streaming node gets a new stream. At the
+        end of the stream nodes are flushed as always.
+
+        May be called from any thread, and from any task. Does nothing while nothing runs.
+        """
+        for running in [*self._at_work, self._running]:
+            if running is not None:
+                running.interrupt()
 
     def _start(self, use_rust: bool, mode: str | None) -> Running:
         if not self._nodes:

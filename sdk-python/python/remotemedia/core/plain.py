@@ -39,6 +39,11 @@ class _PlainNode(Node):
         """The object's own method; `AttributeError` where it has none."""
         return self._object.flush
 
+    @property
+    def reset(self) -> Any:
+        """The object's own method; `AttributeError` where it has none."""
+        return self._object.reset
+
     def cleanup(self) -> Any:
         cleanup = getattr(self._object, "cleanup", None)
         return _DONE if cleanup is None else cleanup()

@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from remotemedia.core.failure import failure_of
+from remotemedia.core.feeds import Feeds
 from remotemedia.core.graph import Graph
 from remotemedia.core.loop import NodeLoop, NodeStream
 from remotemedia.core.metrics import Counters, NodeCounter
@@ -65,6 +66,9 @@ class Session:
             for node, node_id in zip(graph.nodes, graph.ids, strict=True)
         ]
         self._cancelled = False
+        self._feeds = Feeds()
+        #: The interruption that the nodes know of.
+        self._known_cut = 0
 
     def planned(self) -> list[tuple[str, str, str, str]]:
         """(id, node type, runtime, reason) of every node."""
@@ -74,6 +78,23 @@ class Session:
         """Ends what is being awaited, and lets no further method of a node begin but `cleanup`."""
         self._cancelled = True
         self._loop.interrupt()
+
+    def interrupt(self) -> None:
+        """Makes void what was fed so far: what comes of it goes nowhere, and nodes are reset before the next item. May be
+        called from any thread."""
+        self._feeds.interrupt()
+
+    def last_feed(self) -> int:
+        """The number of the last feed, from 1; the end of the stream has one too."""
+        return self._feeds.last
+
+    def is_void(self, feed: int) -> bool:
+        """Did an interruption make void what came of that feed?"""
+        return self._feeds.is_void(feed)
+
+    def _is_interrupted(self) -> bool:
+        """Is what is being processed void?"""
+        return self.is_void(self.last_feed())
 
     def run(self, items: list[Any]) -> list[tuple[int, Any]]:
         """A whole run of a graph that `is_native`: `start`, a `feed` of every item, `finish` and `stop`."""
@@ -94,21 +115,48 @@ class Session:
 
     def feed(self, value: Any) -> list[tuple[int, Any]]:
         """Gives `value` to every node that nothing feeds, and returns (node, value) of what left the graph."""
+        self._begin_feed()
         outputs: list[tuple[int, Any]] = []
         for source in self._graph.sources:
-            self._drain([(source, None, value)], outputs)
+            if not self._is_interrupted():
+                self._drain([(source, None, value)], outputs)
         return outputs
+
+    def _begin_feed(self) -> None:
+        """Numbers the feed, and resets every node when there was an interruption since the last one."""
+        self._feeds.begin()
+        cut = self._feeds.cut
+        if cut != self._known_cut:
+            self._known_cut = cut
+            for index in self._graph.order:
+                slot = self._slots[index]
+                self._guarded(slot, "reset", self._reset, slot)
+
+    def _reset(self, slot: _Slot) -> bool:
+        """Lets the node forget what it was given; False when it cannot and stays as it is."""
+        stream, slot.stream = slot.stream, None
+        if stream is not None:
+            stream.close()
+        reset = getattr(slot.node, "reset", None)
+        if reset is None:
+            return slot.is_streaming
+        returned = reset()
+        if type(returned) is CoroutineType:
+            returned = self._loop.complete(returned)
+        return returned is None or bool(returned)
 
     def pull(self) -> Iterator[list[tuple[int, Any]]]:
         """Runs without input: what each source node gives is sent through the graph as it comes."""
         for source in self._graph.sources:
             for value in self._given_by(self._slots[source]):
                 outputs: list[tuple[int, Any]] = []
+                self._begin_feed()
                 self._send(source, [value], outputs)
                 yield outputs
 
     def finish(self) -> list[tuple[int, Any]]:
-        """Ends the stream: flushes every node."""
+        """Ends the stream: flushes every node, also when it is interrupted meanwhile."""
+        self._begin_feed()
         outputs: list[tuple[int, Any]] = []
         for index in self._graph.order:
             slot = self._slots[index]
@@ -139,13 +187,21 @@ class Session:
 
     def _drain(self, work: list[tuple[int, str | None, Any]], outputs: list[tuple[int, Any]]) -> None:
         """`work` is a stack of (node, port, value)."""
+        feeds = self._feeds
         while work:
             index, port, value = work.pop()
             slot = self._slots[index]
             values = self._guarded(slot, "process", self._process, slot, port, value)
+            if feeds.last <= feeds.cut:  # every call of a node asks: a method would cost more
+                work.clear()
+                outputs.clear()
+                return
             self._route(index, values, work, outputs)
 
     def _send(self, index: int, values: list[Any], outputs: list[tuple[int, Any]]) -> None:
+        if self._is_interrupted():
+            outputs.clear()
+            return
         work: list[tuple[int, str | None, Any]] = []
         self._route(index, values, work, outputs)
         self._drain(work, outputs)
@@ -199,12 +255,23 @@ class Session:
         """What a method returned: nothing, one value, or all values of a generator."""
         kind = type(returned)
         if kind is GeneratorType:
-            return [value for value in returned if value is not None]
+            return self._collected(returned)
         if kind is AsyncGeneratorType:
-            return [value for value in self._loop.collect(returned) if value is not None]
+            return [value for value in self._loop.collect(returned, self._is_interrupted) if value is not None]
         if kind is CoroutineType:
             returned = self._loop.complete(returned)
         return [] if returned is None else [returned]
+
+    def _collected(self, generator: Any) -> list[Any]:
+        """What a generator gives. One that is interrupted is closed after the value that it was about to give."""
+        values = []
+        for value in generator:
+            if self._is_interrupted():
+                generator.close()
+                return []
+            if value is not None:
+                values.append(value)
+        return values
 
     def _settle(self, returned: Any) -> None:
         if type(returned) is CoroutineType:

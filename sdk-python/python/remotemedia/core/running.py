@@ -46,6 +46,10 @@ class Running:
         self._busy = False
         self._native_only: bool | None = None
 
+    def interrupt(self) -> None:
+        """Makes void what was fed so far. May be called from any thread."""
+        self._session.interrupt()
+
     # On the calling thread
 
     def run_sync(self, input_data: Any, progress: bool | Progress) -> Any:
@@ -87,23 +91,23 @@ class Running:
         """Everything from the first item to the end of the stream."""
         began = time.perf_counter_ns()
         bar = progress_of(progress, self._name)
-        outputs: Outputs = []
+        outputs = _Outputs(self._session)
         try:
             if input_data is None:
                 for done, pulled in enumerate(self._session.pull()):
-                    outputs += pulled
+                    outputs.add(pulled)
                     bar(done + 1, None)
             else:
                 items = input_data if isinstance(input_data, list) else [input_data]
                 for done, item in enumerate(items):
-                    outputs += self._session.feed(item)
+                    outputs.add(self._session.feed(item))
                     bar(done + 1, len(items))
-            outputs += self._session.finish()
+            outputs.add(self._session.finish())
         finally:
             bar.close()
             if self.counters is not None:
                 self.counters.ran(time.perf_counter_ns() - began)
-        return self._result(outputs)
+        return self._result(outputs.taken())
 
     def _result(self, outputs: Outputs) -> Any:
         sinks = self._graph.sinks
@@ -187,7 +191,10 @@ class Running:
 
     def _shown(self, outputs: Outputs) -> Iterator[Any]:
         several = len(self._graph.sinks) > 1
+        feed = self._session.last_feed()
         for node, value in outputs:
+            if self._session.is_void(feed):
+                return
             yield (self._graph.ids[node], value) if several else value
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
@@ -200,6 +207,30 @@ class Running:
 
     def _alone(self) -> _Alone:
         return _Alone(self)
+
+
+class _Outputs:
+    """What left the graph so far, but for what an interruption made void before it was taken."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._outputs: Outputs = []
+        self._feed = 0
+
+    def add(self, outputs: Outputs) -> None:
+        """What came of the feed that has just returned."""
+        self._forget()
+        self._outputs += outputs
+        self._feed = self._session.last_feed()
+
+    def taken(self) -> Outputs:
+        """All of it."""
+        self._forget()
+        return self._outputs
+
+    def _forget(self) -> None:
+        if self._session.is_void(self._feed):
+            self._outputs = []
 
 
 class _Alone:

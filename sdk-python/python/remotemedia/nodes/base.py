@@ -41,6 +41,10 @@ class BufferNode(Node):
         self._items.append(data)
         return self._taken() if len(self._items) >= self.buffer_size else None
 
+    def reset(self) -> None:
+        """Forgets what waits."""
+        self._items = []
+
     def flush(self) -> list[Any] | None:
         """What is left."""
         return self._taken() if self._items else None

@@ -72,6 +72,10 @@ class BatcherNode(Node):
         self.buffer.append(data)
         return self.flush() if len(self.buffer) >= self.batch_size else None
 
+    def reset(self) -> None:
+        """Forgets what waits."""
+        self.buffer = []
+
     def flush(self) -> dict[str, Any] | None:
         """What is left."""
         batch, self.buffer = self.buffer, []

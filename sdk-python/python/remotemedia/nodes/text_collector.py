@@ -59,6 +59,10 @@ class TextCollectorNode(Node):
         self._text = self._text[begin:]
         return sentences
 
+    def reset(self) -> None:
+        """Forgets the sentence that has begun."""
+        self._text = ""
+
     def flush(self) -> Iterator[str]:
         """Yields what is left."""
         rest, self._text = self._text.strip(), ""

@@ -124,6 +124,10 @@ class SileroVADNode(Node):
         else:
             yield from self._found(stream, probabilities)
 
+    def reset(self) -> None:
+        """Forgets the stream: what comes afterwards is a new one."""
+        self._stream = None
+
     def flush(self) -> Iterator[Any]:
         """The last frame and segment. What comes afterwards is a new stream."""
         stream, self._stream = self._stream, None

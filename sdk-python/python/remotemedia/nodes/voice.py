@@ -123,6 +123,10 @@ class VoiceActivityDetector(AudioNode):
     def _native_begin(self) -> None:
         self._native_history = _history()
 
+    def reset(self) -> None:
+        """Forgets the levels so far. In `process` they end with its stream."""
+        self._native_history = _history()
+
     def _native_audio(self, item: Any) -> tuple[NDArray[Any], int] | None:
         return super()._native_audio(self.split_data_metadata(item)[0])
 

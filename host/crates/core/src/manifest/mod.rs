@@ -3,6 +3,7 @@
 mod call_policy;
 mod component;
 mod error;
+mod live;
 pub(crate) mod nearest;
 mod parse;
 mod path;
@@ -13,6 +14,7 @@ mod types;
 pub use call_policy::{BreakerSpec, OnError, OnOpen, RetrySpec};
 pub use component::{ComponentPin, ComponentRef, PinnedBy};
 pub use error::{ManifestError, ManifestErrors};
+pub use live::{Live, LiveSpec};
 pub use nearest::name as nearest_name;
 pub use parse::{ManifestFormat, json_schema};
 pub use schema::Schema;

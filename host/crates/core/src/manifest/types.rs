@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::call_policy::{BreakerSpec, OnError, RetrySpec};
 use super::component::ComponentRef;
+use super::live::Live;
 use crate::policy::{Clock, Random};
 
 /// A pipeline: nodes and how they are connected.
@@ -89,6 +90,10 @@ pub struct NodeManifest {
     /// chosen one cannot create the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// A source that is fed as things happen: what comes while the pipeline cannot keep up is dropped and counted. `true`
+    /// lets up to a second of audio wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
     /// Run calls of this node in a stage of its own: they take long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heavy: Option<bool>,
@@ -142,6 +147,7 @@ impl NodeManifest {
             permissions: None,
             limits: None,
             fallback: None,
+            live: None,
             heavy: None,
             timeout_ms: None,
             retry: None,

@@ -134,6 +134,10 @@ class TorchNode(Node):
         if len(self._waiting) == self.batch_size:
             yield from self._run_waiting()
 
+    def reset(self) -> None:
+        """Forgets what waits."""
+        self._waiting = []
+
     def flush(self) -> Iterator[Any]:
         """What is left of the last batch."""
         yield from self._run_waiting()

@@ -83,6 +83,10 @@ class TransformersPipelineNode(Node):
         if len(self._waiting) == self.batch_size:
             yield from self.flush()
 
+    def reset(self) -> None:
+        """Forgets what waits."""
+        self._waiting = []
+
     def flush(self) -> Iterator[Any]:
         """What is left of the last batch."""
         waiting, self._waiting = self._waiting, []

@@ -1,0 +1,25 @@
+//! The queues, the outputs and the count of feeds under random schedules: the same files, compiled with locks that give
+//! every choice of who goes on to `shuttle`. It fails when no thread can go on any more, which is what a hang is.
+
+#[path = "../../epochs.rs"]
+#[expect(dead_code, reason = "only Python programs ask for the last feed")]
+mod epochs;
+#[path = "../../inbox.rs"]
+#[expect(dead_code, reason = "stopping and counting are tested with real threads")]
+mod inbox;
+#[path = "../../outbox.rs"]
+#[expect(dead_code, reason = "counting is tested with real threads")]
+mod outbox;
+
+mod protocol;
+
+mod sync {
+    pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use shuttle::sync::{Condvar, Mutex, PoisonError};
+
+    use shuttle::sync::MutexGuard;
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
