@@ -10,10 +10,10 @@ export REMOTEMEDIA_VENV := $(CURDIR)/.venv
 REMOTEMEDIA := $(TARGET_DIR)/release/remotemedia
 DEMO := docs/examples/speech
 
-.PHONY: help setup build demo test test-ml fuzz wheel lint bench clean
+.PHONY: help setup build demo test test-ml fuzz wheel lint bench endurance leaks clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Get ready: C linker, .venv with pinned packages, wasm tools of four languages, guest components
 	@.ci/system-tools.sh cc
@@ -29,7 +29,7 @@ demo: build ## Find the speech in a recording with native, wasm and Python nodes
 
 # The integration tests call the binary of their own profile, so it is built first.
 test: setup ## Run the whole test suite
-	@.ci/system-tools.sh espeak-ng docker-registry
+	@.ci/system-tools.sh cc espeak-ng docker-registry prlimit unshare
 	$(CARGO) build --locked --workspace --lib --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/python && PYTHONPATH=sdk .venv/bin/python -m unittest --quiet
@@ -66,6 +66,13 @@ bench: build ## Run the benches; writes target/bench-summary.json
 	$(CARGO) bench --locked -p remotemedia-benches
 	.venv/bin/python benches/whole_job.py $(REMOTEMEDIA) $(TARGET_DIR)/whole-job.json
 	.venv/bin/python benches/summarize.py $(TARGET_DIR)/criterion target/bench-summary.json $(TARGET_DIR)/whole-job.json
+
+endurance: setup ## Put a day of audio through one pipeline, and look at its memory and times
+	$(CARGO) build --locked --workspace --bins --test integration
+	REMOTEMEDIA_TEST_MINUTES=1440 $(CARGO) test --locked --workspace --test integration hours_of_audio -- --nocapture
+
+leaks: setup ## Run the unit tests of core, engine and nodes with LeakSanitizer
+	.ci/leaks.sh $(TARGET_DIR)/leaks
 
 clean: ## Remove everything that was built, the .venv included
 	rm -rf target guest-nodes/rust/target guest-nodes/js/node_modules guest-nodes/python/.venv .venv report.html

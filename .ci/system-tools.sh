@@ -9,6 +9,7 @@ package_of() {
     cc) echo "gcc libc6-dev" ;;
     c++) echo g++ ;;
     node) echo nodejs ;;
+    prlimit | unshare) echo util-linux ;;
     *) echo "$1" ;;
   esac
 }
