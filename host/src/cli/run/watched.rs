@@ -10,6 +10,7 @@ use crate::telemetry::trace_file::TraceFile;
 use remotemedia_engine::{Pipeline, PipelineOptions};
 
 use crate::cli::args::RunOptions;
+use crate::cli::console;
 use crate::cli::failure::Failure;
 
 /// The watchers of one run.
@@ -45,7 +46,7 @@ impl Watched {
         if !as_json {
             let what =
                 path.as_ref().map_or(std::process::id().to_string(), |path| path.display().to_string());
-            eprintln!("note: `remotemedia top {what}` shows this run");
+            console::tell(&format!("note: `remotemedia top {what}` shows this run"));
         }
         self.server = Some(server);
         Ok(())
@@ -68,7 +69,8 @@ impl Watched {
         }
         if !as_json {
             let events = summary.events;
-            eprintln!("trace: {} ({events} events; open it in https://ui.perfetto.dev)", path.display());
+            let path = path.display();
+            console::tell(&format!("trace: {path} ({events} events; open it in https://ui.perfetto.dev)"));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::view::{Sort, View};
+use crate::cli::console;
 use crate::cli::failure::Failure;
 use crate::telemetry::inspect::{RunState, Snapshot};
 use crate::telemetry::inspect_client::InspectClient;
@@ -40,7 +41,7 @@ pub fn show(
     let restored = ratatui::try_restore();
     shown.and(restored).map_err(failed)?;
     if let Some(over) = screen.view.over {
-        eprintln!("{over}");
+        console::tell(&over.to_string());
     }
     Ok(())
 }
