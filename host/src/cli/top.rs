@@ -2,6 +2,8 @@
 
 mod rates;
 mod screen;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::path::{Path, PathBuf};

@@ -98,7 +98,9 @@ pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
     for (track, slices) in tracks.slices {
         write_slices(&mut writer, track, slices)?;
     }
-    for (queue, depths) in tracks.depths {
+    for (queue, mut depths) in tracks.depths {
+        // Taken under the queue's lock, so that the order of times is the order of what happened.
+        depths.sort_by_key(|(at_ns, _)| *at_ns);
         for (at_ns, depth) in depths {
             let counter_value = Some(i64::try_from(depth).unwrap_or(i64::MAX));
             let track_uuid = DEPTHS + queue as u64;

@@ -94,7 +94,7 @@ impl Lane {
         let mut delivery = self.waiting.pop_front()?;
         self.waiting_ns -= delivery.packet.duration_ns();
         if let Some(mark) = &mut delivery.mark {
-            mark.depth_after = self.waiting.len();
+            mark.leave(self.waiting.len());
         }
         Some(delivery)
     }

@@ -12,8 +12,9 @@ pub(crate) struct Mark {
     pub(crate) queue: usize,
     /// When the producer came with it.
     pub(crate) came: Instant,
-    /// When there was room for it, had there been none.
+    /// When it was in the queue, and when it was taken.
     pub(crate) entered: Option<Instant>,
+    pub(crate) left: Option<Instant>,
     /// The producer had to wait.
     pub(crate) blocked: bool,
     pub(crate) depth_then: usize,
@@ -23,12 +24,19 @@ pub(crate) struct Mark {
 impl Mark {
     pub(crate) fn new(flow: Flow, queue: usize) -> Box<Self> {
         let came = Instant::now();
-        Box::new(Self { flow, queue, came, entered: None, blocked: false, depth_then: 0, depth_after: 0 })
+        let (entered, left, blocked) = (None, None, false);
+        Box::new(Self { flow, queue, came, entered, left, blocked, depth_then: 0, depth_after: 0 })
     }
 
     /// It is in the queue now, as one of `depth`.
     pub(crate) fn enter(&mut self, depth: usize) {
         self.entered = Some(Instant::now());
         self.depth_then = depth;
+    }
+
+    /// It was taken, and `depth` packets stay.
+    pub(crate) fn leave(&mut self, depth: usize) {
+        self.left = Some(Instant::now());
+        self.depth_after = depth;
     }
 }

@@ -86,18 +86,18 @@ impl ThreadTrace {
     pub(crate) fn begin_work(&mut self, epoch: Epoch, mark: Option<&Mark>) {
         let now_ns = self.now_ns();
         self.work = Some((now_ns, numbered(epoch)));
-        let Some(&Mark { flow, queue, came, entered, blocked, depth_then, depth_after }) = mark else {
+        let Some(&Mark { flow, queue, came, entered, left, blocked, depth_then, depth_after }) = mark else {
             return;
         };
         self.ways.push(flow);
-        let Some(entered) = entered else { return };
-        let entered_ns = self.ns(entered);
+        let (Some(entered), Some(left)) = (entered, left) else { return };
+        let (entered_ns, left_ns) = (self.ns(entered), self.ns(left));
         if blocked {
             let what = What::Blocked { queue, flow };
             self.keep(Event { begin_ns: self.ns(came), end_ns: entered_ns, what });
         }
         let what = What::Waited { queue, flow, depth_then, depth_after };
-        self.keep(Event { begin_ns: entered_ns, end_ns: now_ns, what });
+        self.keep(Event { begin_ns: entered_ns, end_ns: left_ns, what });
     }
 
     /// Everything that the packet brought is done, or failed.
