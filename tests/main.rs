@@ -45,6 +45,10 @@ mod reliability;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod top;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod vad_labelled_set;
