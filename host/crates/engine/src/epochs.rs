@@ -36,11 +36,6 @@ impl Epochs {
         self.begun(last)
     }
 
-    /// The last feed.
-    pub(crate) fn last(&self) -> Epoch {
-        self.last.0.load(Ordering::Acquire) >> 1
-    }
-
     /// Begins the end of the stream; no feed may follow.
     pub(crate) fn finish(&self) {
         let last = self.last.0.fetch_or(FLUSH_EPOCH << 1, Ordering::AcqRel);
