@@ -185,7 +185,12 @@ impl Eq for Tensor {}
 
 /// Do `bytes` fill a tensor of that type and shape?
 fn fill(dtype: DType, shape: &[usize], bytes: usize) -> Result<(), TensorError> {
-    let needed = shape.iter().try_fold(dtype.bytes_per_element(), |bytes, &extent| bytes.checked_mul(extent));
+    // Nothing is nothing, however large the other extents are and wherever they stand.
+    let needed = if shape.contains(&0) {
+        Some(0)
+    } else {
+        shape.iter().try_fold(dtype.bytes_per_element(), |bytes, &extent| bytes.checked_mul(extent))
+    };
     if needed == Some(bytes) { Ok(()) } else { Err(TensorError { dtype, shape: shape.to_vec(), bytes }) }
 }
 
@@ -201,6 +206,9 @@ mod tests {
         let error = Tensor::new(DType::Int16, &[5], Bytes::from(vec![0; 9])).unwrap_err();
         assert_eq!(error.to_string(), "9 bytes do not fill a int16 tensor of shape [5]");
         assert!(Tensor::new(DType::Uint8, &[usize::MAX, 2], Bytes::new()).is_err());
+        for shape in [[0, usize::MAX, 2], [usize::MAX, 2, 0]] {
+            assert!(Tensor::new(DType::Uint8, &shape, Bytes::new()).is_ok(), "{shape:?}");
+        }
     }
 
     #[test]
