@@ -120,7 +120,8 @@ fn tensor(bytes: &[u8]) -> Option<Tensor> {
     let (shape, data) = rest.split_at_checked(4 * usize::from(dimensions % 20))?;
     let (extents, _) = shape.as_chunks::<4>();
     let shape: Vec<usize> = extents.iter().map(|extent| u32::from_le_bytes(*extent) as usize).collect();
-    let elements = shape.iter().try_fold(1_u128, |all, &extent| all.checked_mul(extent as u128));
+    let product = || shape.iter().try_fold(1_u128, |all, &extent| all.checked_mul(extent as u128));
+    let elements = if shape.contains(&0) { Some(0) } else { product() };
     let fits = elements.and_then(|all| all.checked_mul(dtype.bytes_per_element() as u128))
         == Some(data.len() as u128);
     let made = Tensor::new(dtype, &shape, Bytes::copy_from_slice(data));

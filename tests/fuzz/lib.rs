@@ -2,6 +2,7 @@
 //! the runtimes for them. It decides nothing.
 
 /// The host's own reading and writing of files, without the rest of the host.
+#[expect(unused_imports, reason = "it offers more to the rest of the host")]
 #[path = "../../host/src/media/mod.rs"]
 pub mod media;
 
