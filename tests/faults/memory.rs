@@ -57,26 +57,3 @@ fn without_the_pool_sandboxed_nodes_run_below_its_limit() {
         the_error(&done, done.code);
     }
 }
-
-#[test]
-fn a_chunk_that_does_not_fit_into_memory_is_an_error_and_no_abort() {
-    let job = Job::new();
-    // 32 channels at 384 kHz: a minute of it is 2.7 GiB. The samples are a hole in the file.
-    let input = job.path("large.wav");
-    let samples: u64 = 384_000 * 45 * 32 * 4;
-    let mut header = hound::WavSpec {
-        channels: 32,
-        sample_rate: 384_000,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    }
-    .into_header_for_infinite_file();
-    let at = header.len() - 4;
-    header[at..].copy_from_slice(&u32::try_from(samples).unwrap().to_le_bytes());
-    let file_bytes = header.len() as u64 + samples;
-    std::fs::write(&input, header).unwrap();
-    std::fs::File::options().write(true).open(&input).unwrap().set_len(file_bytes).unwrap();
-    let manifest = job.pass_through();
-    let done = limited(&mebibytes(1_024), &["run", &manifest, "-i", &input, "--chunk-ms", "60000"]);
-    says(&the_error(&done, 1), &["large.wav", "memory", "--chunk-ms"]);
-}

@@ -10,9 +10,6 @@ use remotemedia_core::{AudioBuffer, AudioSpec, SampleFormat};
 
 use super::MediaError;
 
-/// From here on it is asked first whether a chunk fits into memory.
-const LARGE_CHUNK_BYTES: usize = 16 << 20;
-
 const TAG_PCM: u16 = 1;
 const TAG_FLOAT: u16 = 3;
 const TAG_EXTENSIBLE: u16 = 0xfffe;
@@ -276,20 +273,8 @@ impl<R: Read> WavReader<R> {
         Ok((!audio.is_empty()).then_some(audio))
     }
 
-    /// Whether there is memory for a chunk: to be out of it later would end the process.
-    fn check_memory(&self, bytes: usize) -> Result<(), MediaError> {
-        if bytes < LARGE_CHUNK_BYTES || Vec::<u8>::new().try_reserve_exact(bytes).is_ok() {
-            return Ok(());
-        }
-        Err(MediaError::unsupported(
-            &self.path,
-            format!("there is no memory for a chunk of {} MiB; read less at once (--chunk-ms)", bytes >> 20),
-        ))
-    }
-
     /// Reads `samples` samples, fewer at the end of an open-ended stream (whole frames only).
     fn fill<T: bytemuck::Pod>(&mut self, samples: usize) -> Result<Vec<T>, MediaError> {
-        self.check_memory(samples * size_of::<T>())?;
         let mut values = vec![T::zeroed(); samples];
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut values);
         let read = read_fully(&mut self.reader, bytes)
