@@ -72,7 +72,7 @@ fn packets_and_bytes_are_counted_on_both_sides_of_a_node() {
 #[test]
 fn errors_are_counted_by_kind_whether_they_end_the_pipeline_or_cost_a_packet() {
     let runtime = TestRuntime::new().with("Odd", PayloadKind::Any, |_, _, packet, out| match packet.pts_ns {
-        pts if pts == 5 => Err(NodeError::new(ErrorKind::Timeout, "too long")),
+        5 => Err(NodeError::new(ErrorKind::Timeout, "too long")),
         pts if pts % 2 == 1 => Err(NodeError::new(ErrorKind::InvalidInput, "odd")),
         _ => {
             out.push(packet);
