@@ -23,6 +23,8 @@ mod cpython_pipeline;
 #[cfg(test)]
 mod cpython_wasm;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod faults;

@@ -44,6 +44,8 @@ pub struct Config {
     pub registry_credentials: Option<Credentials>,
     /// Whether running nodes take over their component when its file changes.
     pub watch_components: bool,
+    /// `REMOTEMEDIA_COREDUMP_DIR`: where core dumps of components that were stopped go. By default nowhere.
+    pub coredump_dir: Option<PathBuf>,
     /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
     pub log_filter: Option<String>,
     /// `XDG_RUNTIME_DIR`: the folder of the user's sockets.
@@ -131,6 +133,7 @@ impl Config {
                 set("REMOTEMEDIA_REGISTRY_PASSWORD"),
             )?,
             watch_components: false,
+            coredump_dir: path("REMOTEMEDIA_COREDUMP_DIR"),
             log_filter: set("REMOTEMEDIA_LOG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             no_color: set("NO_COLOR").is_some(),

@@ -70,6 +70,7 @@ impl Host {
                 .or_else(|| config.own_compiler.clone())
                 .or_else(|| nearby_compiler().map(Into::into)),
             watch: config.watch_components,
+            coredump_dir: config.coredump_dir.clone(),
         }));
         let python = Arc::new(CpythonRuntime::new(python));
         let sandboxed_python = Arc::new(CpythonWasmRuntime::new(

@@ -29,5 +29,6 @@ pub use remotemedia_engine as engine;
 pub use remotemedia_python::{InterpreterInfo, LiveNode, LiveNodes, StreamClock, marshal};
 pub use remotemedia_wasm::{
     BinaryKind, ChildFailure, ChildLimits, CompilerProgram, ComponentFacts, Import, Inspection, Offer,
-    SandboxCounts, WASMTIME_VERSION, compile_in_this_child, give_back_freed_memory, trust,
+    SandboxCounts, WASMTIME_VERSION, compile_in_this_child, find_places_in_this_child,
+    give_back_freed_memory, trust,
 };

@@ -14,6 +14,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
 Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_ENABLE_FALLBACK,
              REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_COMPILER, REMOTEMEDIA_POLICY,
+             REMOTEMEDIA_COREDUMP_DIR,
              REMOTEMEDIA_TOOLS, REMOTEMEDIA_REGISTRY_USER, REMOTEMEDIA_REGISTRY_PASSWORD,
              REMOTEMEDIA_LOG (for example `debug`).";
 
@@ -29,6 +30,9 @@ pub struct CommandLine {
     /// The operator's policy for sandboxed nodes; by default REMOTEMEDIA_POLICY, else the built-in one.
     #[arg(long, global = true, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
+    /// Write a core dump of a component that traps or hits a limit; by default REMOTEMEDIA_COREDUMP_DIR, else nowhere.
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub coredump_dir: Option<PathBuf>,
     /// Run only components that `remotemedia.lock` beside the manifest lists.
     #[arg(long, global = true)]
     pub locked: bool,
@@ -115,6 +119,9 @@ pub struct CompileArgs {
     /// Processor time, in seconds.
     #[arg(long)]
     pub cpu_seconds: u64,
+    /// Instead of compiling, tell where in the source the bytes at these offsets come from.
+    #[arg(long, value_delimiter = ',')]
+    pub places: Vec<u64>,
 }
 
 #[derive(Debug, Subcommand)]

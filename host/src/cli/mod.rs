@@ -92,6 +92,9 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
     if command_line.locked {
         Arc::make_mut(&mut config.policy).trust.require_lock = true;
     }
+    if let Some(dir) = command_line.coredump_dir {
+        config.coredump_dir = Some(dir);
+    }
     config.watch_components = match &command_line.command {
         Command::Run(args) => args.watch_plugins,
         Command::Node { command: NodeCommand::Run(args) } => args.watch,

@@ -10,6 +10,7 @@ use crate::control::Control;
 use crate::inbox::{Inbox, LaneCounts};
 use crate::metrics::{NodeCounters, NodeEntry};
 use crate::outbox::Outbox;
+use crate::panics::note_places;
 use crate::pipeline::{FEED_LANE, PipelineOptions};
 use crate::plan::{Plan, live_queue};
 use crate::policies;
@@ -73,6 +74,7 @@ pub(crate) fn assemble(
     control: &Arc<Control>,
     outbox: &Arc<Outbox>,
 ) -> Result<Parts, NodeError> {
+    note_places();
     let graph = plan.graph();
     let mut created = Vec::with_capacity(graph.nodes().len());
     for (index, node) in graph.nodes().iter().enumerate() {

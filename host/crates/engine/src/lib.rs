@@ -10,6 +10,7 @@ mod inbox;
 mod life;
 pub mod metrics;
 mod outbox;
+mod panics;
 mod pipeline;
 mod plan;
 mod policies;

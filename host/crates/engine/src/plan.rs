@@ -8,6 +8,7 @@ use remotemedia_core::{
     Manifest, ManifestError, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, RuntimeKind,
 };
 
+use crate::panics::caught;
 use crate::policies;
 use crate::runtimes::Runtimes;
 use crate::selector::{NoRuntime, Selection, Settings, select};
@@ -236,7 +237,7 @@ fn describe(
     runtimes: &Runtimes,
     kind: RuntimeKind,
 ) -> Result<Option<NodeDescriptor>, NodeError> {
-    runtimes.get(kind).map_or(Ok(None), |runtime| runtime.describe(node))
+    runtimes.get(kind).map_or(Ok(None), |runtime| caught(|| runtime.describe(node)).flatten())
 }
 
 fn unknown_type(node: &NodeManifest, runtimes: &Runtimes, asked: Vec<RuntimeKind>) -> Fault {

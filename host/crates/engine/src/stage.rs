@@ -2,7 +2,6 @@
 //!
 //! A packet's way through the stage takes no lock, channel or allocation; only a queue at the stage's edge does.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use crate::control::Control;
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
 use crate::metrics::NodeCounters;
 use crate::outbox::{Outbox, Output};
+use crate::panics::caught;
 use crate::policies::{Policies, Watch};
 use crate::trace::mark::Mark;
 use crate::trace::thread::ThreadTrace;
@@ -156,6 +156,16 @@ impl Slot {
         Some(Step { node, port, packet })
     }
 
+    /// The node has panicked: what is left of it is dropped, and never called again, not even to clean up.
+    #[cold]
+    fn poison(&mut self) {
+        self.initialized = false;
+        let poisoned = std::mem::replace(&mut self.node, Box::new(Poisoned));
+        if let Err(panic) = caught(|| drop(poisoned)) {
+            tracing::error!(node = %self.id, "when it was dropped, {}", panic.message);
+        }
+    }
+
     fn flush(&mut self) -> Result<(), NodeError> {
         let result = self.node.flush(&mut self.outputs);
         if let Some(counters) = &self.counters {
@@ -176,6 +186,15 @@ fn wrong_kind(descriptor: &NodeDescriptor, port: Port, kind: PayloadKind, packet
         packet.payload.type_name(),
         packet.pts_ns
     ))
+}
+
+/// Takes the place of a node that has panicked.
+struct Poisoned;
+
+impl Node for Poisoned {
+    fn process(&mut self, _: Port, _: Packet, _: &mut Outputs) -> Result<(), NodeError> {
+        Err(NodeError::internal("was stopped after an earlier panic"))
+    }
 }
 
 struct Step {
@@ -324,8 +343,9 @@ impl Stage {
             if let Some(trace) = &mut self.trace {
                 trace.begin_call(slot.index, Operation::Cleanup, FLUSH_EPOCH, None);
             }
-            if catch_unwind(AssertUnwindSafe(|| slot.node.cleanup())).is_err() {
-                tracing::error!(node = %slot.id, "the node panicked in cleanup");
+            if let Err(panic) = caught(|| slot.node.cleanup()) {
+                tracing::error!(node = %slot.id, "in cleanup, {}", panic.message);
+                slot.poison();
             }
             if let Some(trace) = &mut self.trace {
                 trace.end_call(None, 0, 0, None);
@@ -500,29 +520,36 @@ impl Stage {
         Ok(has_left)
     }
 
-    /// Runs `body`, turning a panic of a node into its error.
+    /// Runs `body`, turning a panic of a node into its error, and the node into one that is called no more.
     fn guarded(
         &mut self,
         operation: Operation,
         body: impl FnOnce(&mut Self) -> Result<(), NodeError>,
     ) -> Result<(), NodeError> {
-        catch_unwind(AssertUnwindSafe(|| body(self))).unwrap_or_else(|panic| {
+        caught(|| body(self)).unwrap_or_else(|panic| {
             self.work.clear();
-            let text = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-                .unwrap_or("no message");
-            let slot = self.slots.get(self.current);
-            if let Some(counters) = slot.and_then(|slot| slot.counters.as_deref()) {
+            let Some(slot) = self.slots.get_mut(self.current) else { return Err(panic) };
+            if let Some(counters) = slot.counters.as_deref() {
                 match operation {
                     Operation::Process => counters.record_panicked_call(),
                     _ => counters.record_error(ErrorKind::Internal),
                 }
             }
-            let id = slot.map_or("", |slot| &slot.id);
-            Err(NodeError::internal(format!("the node panicked: {text}")).at(id, operation))
+            slot.poison();
+            Err(panic.at(&slot.id, operation))
         })
+    }
+}
+
+impl Drop for Stage {
+    /// One by one: a node that panics while it goes takes nobody with it.
+    fn drop(&mut self) {
+        for slot in self.slots.drain(..) {
+            let id = Arc::clone(&slot.id);
+            if let Err(panic) = caught(|| drop(slot)) {
+                tracing::error!(node = %id, "when it was dropped, {}", panic.message);
+            }
+        }
     }
 }
 

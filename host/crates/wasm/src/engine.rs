@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use remotemedia_core::policy::{Pool, SandboxPolicy};
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    WasmFeatures,
+};
 
 use crate::guest::Guest;
 use crate::limits::mebibytes;
@@ -21,17 +24,22 @@ pub(crate) struct SandboxEngine {
 }
 
 impl SandboxEngine {
-    /// Builds the engine.
+    /// Builds the engine. With `coredumps`, what fails carries what a core dump is made of.
     ///
     /// # Errors
     /// When the system gives neither address space nor a thread.
-    pub fn new(policy: &SandboxPolicy) -> wasmtime::Result<Self> {
-        let engine = match Engine::new(config(policy).allocation_strategy(pool(policy))) {
+    pub fn new(policy: &SandboxPolicy, coredumps: bool) -> wasmtime::Result<Self> {
+        let config = || {
+            let mut config = config(policy);
+            config.coredump_on_trap(coredumps);
+            config
+        };
+        let engine = match Engine::new(config().allocation_strategy(pool(policy))) {
             Ok(engine) => engine,
             // A pool reserves terabytes of address space, which a container may forbid.
             Err(error) if policy.limits.pool == Pool::Optional => {
                 tracing::warn!("no pool for wasm instances, they will start slower: {error:#}");
-                Engine::new(config(policy).allocation_strategy(InstanceAllocationStrategy::OnDemand))?
+                Engine::new(config().allocation_strategy(InstanceAllocationStrategy::OnDemand))?
             }
             Err(error) => {
                 return Err(error.context(format!(
@@ -91,6 +99,8 @@ fn config(policy: &SandboxPolicy) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(policy.limits.stack_bytes)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(policy.limits.backtrace_frames))
+        // Debug info is read elsewhere, and only after a trap (see `places`): here it would only make the code larger.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
         .shared_memory(false);
     for feature in REFUSED {
@@ -138,7 +148,7 @@ mod tests {
 
     fn engine() -> SandboxEngine {
         let limits = SandboxLimits { running_nodes: 2, ..SandboxLimits::default() };
-        SandboxEngine::new(&SandboxPolicy { limits, ..SandboxPolicy::default() }).unwrap()
+        SandboxEngine::new(&SandboxPolicy { limits, ..SandboxPolicy::default() }, false).unwrap()
     }
 
     #[test]

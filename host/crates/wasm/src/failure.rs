@@ -1,14 +1,16 @@
 //! Turns what wasmtime reports into a typed `NodeError`: which limit was hit, where the guest was, what it said.
 
-use remotemedia_core::{ErrorKind, NodeError};
+use remotemedia_core::{ErrorKind, NodeError, SandboxPolicy};
 use rustix::io::Errno;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::backtrace;
 use crate::counters::Counters;
 use crate::guest::Guest;
 use crate::guest_log::printable;
+use crate::places::Origin;
 
 /// A limit that the guest met in a host call, in words that follow "the component".
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +18,13 @@ use crate::guest_log::printable;
 pub(crate) struct LimitReached(pub String);
 
 /// Why a call into the guest did not return.
-pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, counters: &Counters) -> NodeError {
+pub(crate) fn explain(
+    error: &wasmtime::Error,
+    guest: &Guest,
+    origin: &Origin,
+    policy: &SandboxPolicy,
+    counters: &Counters,
+) -> NodeError {
     let (kind, message) = classify(error, guest);
     match kind {
         ErrorKind::Timeout => Counters::add_one(&counters.timeouts),
@@ -25,7 +33,7 @@ pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, counters: &Counter
         _ => Counters::add_one(&counters.traps),
     }
     let error_with_trace = NodeError::new(kind, message);
-    match trace(error, guest) {
+    match trace(error, guest, origin, policy) {
         Some(trace) => error_with_trace.with_trace(trace),
         None => error_with_trace,
     }
@@ -95,9 +103,9 @@ fn panic_message(words: &str) -> String {
     lines[from..].join(" ")
 }
 
-fn trace(error: &wasmtime::Error, guest: &Guest) -> Option<String> {
-    let frames =
-        error.downcast_ref::<WasmBacktrace>().map(|backtrace| format!("wasm backtrace:\n{backtrace}"));
+fn trace(error: &wasmtime::Error, guest: &Guest, origin: &Origin, policy: &SandboxPolicy) -> Option<String> {
+    let frames = error.downcast_ref::<WasmBacktrace>();
+    let frames = frames.and_then(|backtrace| backtrace::text(backtrace, origin, policy));
     let words = guest.log.last_words().map(|words| {
         let lines: Vec<String> = words.lines().map(printable).collect();
         format!("the component's last words on stderr:\n{}\n", lines.join("\n"))

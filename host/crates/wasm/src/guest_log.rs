@@ -62,6 +62,11 @@ impl GuestLog {
         (!writer.last_words.is_empty()).then(|| writer.last_words.clone())
     }
 
+    /// Whose log it is.
+    pub fn node_id(&self) -> Box<str> {
+        self.lock().node_id.clone()
+    }
+
     /// The longest line that is kept.
     pub fn line_bytes(&self) -> usize {
         self.lock().line_bytes

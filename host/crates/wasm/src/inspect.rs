@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_is_called_offered_is_what_the_linker_has() {
-        let engine = SandboxEngine::new(&remotemedia_core::policy::SandboxPolicy::default()).unwrap();
+        let engine = SandboxEngine::new(&remotemedia_core::policy::SandboxPolicy::default(), false).unwrap();
         for (interface, function) in [
             ("wasi:io/poll", "poll"),
             ("wasi:clocks/wall-clock", "resolution"),

@@ -7,6 +7,7 @@ use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Po
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Boundary, CallFailure, Prepared};
+use crate::coredump::Coredumps;
 use crate::counters::Counters;
 use crate::deadline::{Moment, Verdict, Work};
 use crate::engine::SandboxEngine;
@@ -16,6 +17,7 @@ use crate::granted::Granted;
 use crate::guest::Guest;
 use crate::limits::NodeLimits;
 use crate::meter::ResourceMeter;
+use crate::places::Origin;
 use crate::tenant::Tenant;
 use crate::ticker::Ticker;
 
@@ -28,6 +30,28 @@ pub(crate) struct Sandbox {
     pub tenant: Arc<Tenant>,
     pub disk: Arc<Disk>,
     pub counters: Arc<Counters>,
+    /// Where core dumps go, if anywhere.
+    pub coredumps: Option<Arc<Coredumps>>,
+}
+
+impl Sandbox {
+    /// Why a call did not return, with all that can be said about it, once.
+    fn explain(&self, error: &wasmtime::Error, store: &mut Store<Guest>, origin: &Origin) -> NodeError {
+        let mut explained = explain(error, store.data(), origin, &self.policy, &self.counters);
+        let dumps = self.coredumps.as_ref();
+        let kept = dumps.and_then(|dumps| dumps.keep(error, store, origin.file(), &self.policy.crash));
+        match kept {
+            None => {}
+            Some(Ok(file)) => {
+                let place = file.display();
+                explained.message = format!("{} (core dump: {place})", explained.message).into();
+            }
+            Some(Err(reason)) => {
+                tracing::warn!(target: "remotemedia::guest", node = %store.data().log.node_id(), "no core dump: {reason}");
+            }
+        }
+        explained
+    }
 }
 
 pub(crate) struct Instance {
@@ -35,6 +59,7 @@ pub(crate) struct Instance {
     /// Why it is not.
     death: Option<Box<NodeError>>,
     sandbox: Sandbox,
+    origin: Arc<Origin>,
 }
 
 struct Alive {
@@ -71,7 +96,7 @@ impl Instance {
         node_id: &str,
         sandbox: Sandbox,
     ) -> Result<Self, NodeError> {
-        let Sandbox { policy, node_limits, granted, tenant, disk, counters } = &sandbox;
+        let Sandbox { policy, node_limits, granted, tenant, disk, counters, .. } = &sandbox;
         let limits = &policy.limits;
         let meter = ResourceMeter::new(limits, node_limits, tenant.seat()?);
         let guest = Guest::new(
@@ -97,10 +122,13 @@ impl Instance {
         });
         store.set_epoch_deadline(1);
         engine.ticker.want();
-        let boundary =
-            prepared.instantiate(&mut store).map_err(|error| explain(&error, store.data(), counters))?;
+        let origin = Arc::clone(prepared.origin());
+        let boundary = match prepared.instantiate(&mut store) {
+            Ok(boundary) => boundary,
+            Err(error) => return Err(sandbox.explain(&error, &mut store, &origin)),
+        };
         let alive = Alive { store, boundary, ticker: Arc::clone(&engine.ticker), unnoticed: 0 };
-        Ok(Self { alive: Some(alive), death: None, sandbox })
+        Ok(Self { alive: Some(alive), death: None, sandbox, origin })
     }
 
     /// False after a trap, a broken contract or `cleanup`.
@@ -171,8 +199,8 @@ impl Instance {
                 Counters::add_one(&self.sandbox.counters.traps);
                 error
             }
-            CallFailure::Trap(error) => match &self.alive {
-                Some(Alive { store, .. }) => explain(&error, store.data(), &self.sandbox.counters),
+            CallFailure::Trap(error) => match &mut self.alive {
+                Some(Alive { store, .. }) => self.sandbox.explain(&error, store, &self.origin),
                 None => NodeError::internal(format!("{error:#}")),
             },
         };

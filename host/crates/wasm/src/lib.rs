@@ -4,6 +4,7 @@
 //! other node, and of files and environment variables only what its manifest asks for and the operator's policy
 //! grants; every resource it uses has a limit in the operator's [`SandboxPolicy`](remotemedia_core::SandboxPolicy). It decides nothing about graphs, retries or which runtime a node gets.
 
+mod backtrace;
 mod bindings;
 mod bounded_random;
 mod cache;
@@ -11,6 +12,7 @@ mod cache_eviction;
 mod cache_key;
 mod clocks;
 mod compile;
+mod coredump;
 mod counters;
 mod cpython_wasm;
 mod deadline;
@@ -35,6 +37,7 @@ mod machine_code;
 mod meter;
 mod no_network;
 mod node;
+mod places;
 mod restart;
 mod runtime;
 mod sealed_code;
@@ -46,7 +49,9 @@ mod version;
 mod watch;
 mod wit_version;
 
-pub use compile::{CHILD_VERB, ChildFailure, ChildLimits, CompilerProgram, compile_in_this_child};
+pub use compile::{
+    CHILD_VERB, ChildFailure, ChildLimits, CompilerProgram, compile_in_this_child, find_places_in_this_child,
+};
 pub use counters::SandboxCounts;
 pub use cpython_wasm::{CpythonWasmConfig, CpythonWasmRuntime};
 pub use freed_memory::give_back_freed_memory;

@@ -20,6 +20,7 @@ use crate::instance::{Instance, Sandbox};
 use crate::known_files::{KnownFiles, Stamp};
 use crate::limits::mebibytes;
 use crate::loaded::{Loaded, LoadedComponents};
+use crate::places::{Origin, PlaceFinder};
 use crate::trust::{self, Sha256};
 use crate::wit_version;
 
@@ -27,6 +28,7 @@ pub(crate) struct Loader {
     pub engine: SandboxEngine,
     cache: Option<CompileCache>,
     compiler: Compiler,
+    finder: Arc<PlaceFinder>,
     known_files: KnownFiles,
     loaded: LoadedComponents,
 }
@@ -40,7 +42,8 @@ impl Loader {
         most_unused_bytes: usize,
     ) -> Self {
         let loaded = LoadedComponents::new(most_unused_bytes);
-        Self { engine, cache, compiler, known_files: KnownFiles::default(), loaded }
+        let finder = Arc::new(PlaceFinder::new(compiler.program().cloned()));
+        Self { engine, cache, compiler, finder, known_files: KnownFiles::default(), loaded }
     }
 
     /// The component in `file`, which must be the one that `pin` means.
@@ -97,7 +100,7 @@ impl Loader {
             Some(loaded) => Arc::clone(loaded),
             None => {
                 let Found::Code(component) = cache.load(&self.engine.engine, &digest) else { return None };
-                match self.describe(file, &component, None, sandbox.clone()) {
+                match self.describe(file, digest, &component, None, sandbox.clone()) {
                     Ok(loaded) => slot.insert(loaded).clone(),
                     Err(error) => return Some(Err(error)),
                 }
@@ -151,20 +154,22 @@ impl Loader {
         }
         let content = trust::approve(&sandbox.policy.trust, file, bytes)?;
         // Signing a component changes nothing of its code.
-        let digest = if content.len() == bytes.len() { digest } else { blake3::hash(content) };
-        let component = self.compile(file, content, &digest, &sandbox)?;
-        Ok(slot.insert(self.describe(file, &component, sha256, sandbox)?).clone())
+        let content_digest = if content.len() == bytes.len() { digest } else { blake3::hash(content) };
+        let component = self.compile(file, content, &content_digest, &sandbox)?;
+        Ok(slot.insert(self.describe(file, digest, &component, sha256, sandbox)?).clone())
     }
 
     /// The component with what it says about itself.
     fn describe(
         &self,
         file: &Path,
+        digest: Digest,
         component: &Component,
         sha256: Option<Sha256>,
         sandbox: Sandbox,
     ) -> Result<Arc<Loaded>, NodeError> {
-        let prepared = self.prepare(file, component)?;
+        let origin = Origin::new(file, digest, &self.finder);
+        let prepared = self.prepare(file, component, origin)?;
         let mut instance = Instance::start(&self.engine, &prepared, "describe", sandbox)
             .map_err(|error| about(file, error))?;
         let descriptor = instance.describe().map_err(|error| about(file, error))?;
@@ -202,7 +207,7 @@ impl Loader {
         Ok(component)
     }
 
-    fn prepare(&self, file: &Path, component: &Component) -> Result<Prepared, NodeError> {
+    fn prepare(&self, file: &Path, component: &Component, origin: Origin) -> Result<Prepared, NodeError> {
         let ours = wit_version::version_of(WORLD).unwrap_or_default();
         if let Some(version) = wit_version::foreign(&self.engine.engine, component, ours) {
             let what = format!(
@@ -220,7 +225,7 @@ impl Loader {
                 ),
             )
         })?;
-        Prepared::new(instance).map_err(|error| {
+        Prepared::new(instance, origin).map_err(|error| {
             invalid(
                 file,
                 &format!(
@@ -248,7 +253,11 @@ const MAGIC: &[u8] = b"\0asm";
 const COMPONENT_VERSION: [u8; 4] = [0x0d, 0, 1, 0];
 const MODULE_VERSION: [u8; 4] = [1, 0, 0, 0];
 
-fn read(file: &Path, most_bytes: u64) -> Result<Vec<u8>, NodeError> {
+/// The bytes of a component's file.
+///
+/// # Errors
+/// `Unavailable` when it cannot be read, `LimitExceeded` when it is larger, `InvalidParams` when it is no component.
+pub(crate) fn read(file: &Path, most_bytes: u64) -> Result<Vec<u8>, NodeError> {
     let unavailable = |error: std::io::Error| {
         NodeError::new(
             ErrorKind::Unavailable,

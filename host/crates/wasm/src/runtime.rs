@@ -15,6 +15,7 @@ use remotemedia_core::{
 use crate::bindings::WORLD;
 use crate::cache::CompileCache;
 use crate::compile::{Compiler, CompilerProgram};
+use crate::coredump::Coredumps;
 use crate::counters::{Counters, SandboxCounts};
 use crate::engine::SandboxEngine;
 use crate::files::Disk;
@@ -40,6 +41,8 @@ pub struct WasmConfig {
     pub cache_dir: Option<PathBuf>,
     /// Whether running nodes take over their component when its file changes.
     pub watch: bool,
+    /// Where core dumps of components that were stopped go; nowhere when `None`.
+    pub coredump_dir: Option<PathBuf>,
     /// The program that compiles components, in a process of its own: a `remotemedia` of this version. Without one,
     /// components are compiled only where the policy lets this process do it.
     pub compiler: Option<CompilerProgram>,
@@ -77,6 +80,7 @@ pub struct WasmRuntime {
     counters: Arc<Counters>,
     loader: Mutex<Option<Arc<Loader>>>,
     watcher: Option<Watcher>,
+    coredumps: Option<Arc<Coredumps>>,
 }
 
 impl std::fmt::Debug for WasmRuntime {
@@ -102,6 +106,7 @@ impl WasmRuntime {
             compiler: config.compiler,
             counters: Arc::default(),
             loader: Mutex::default(),
+            coredumps: config.coredump_dir.map(|dir| Arc::new(Coredumps::new(dir))),
         }
     }
 
@@ -164,7 +169,7 @@ impl WasmRuntime {
             let message = format!("the sandbox policy is wrong: {fault}");
             return Err(NodeError::new(ErrorKind::Unavailable, message));
         }
-        let engine = SandboxEngine::new(&self.policy).map_err(|error| {
+        let engine = SandboxEngine::new(&self.policy, self.coredumps.is_some()).map_err(|error| {
             NodeError::new(
                 ErrorKind::Unavailable,
                 format!("no WebAssembly engine on this machine: {error:#}"),
@@ -197,6 +202,7 @@ impl WasmRuntime {
             disk: Arc::new(Disk::new(&self.policy.limits, Arc::clone(&tenant))),
             tenant,
             counters: Arc::clone(&self.counters),
+            coredumps: self.coredumps.clone(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the tests share: where the guests are, and how to run a node without an engine. It holds no assertions
 //! about behaviour.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use remotemedia_core::SandboxPolicy;
 use remotemedia_core::policy::SandboxLimits;
@@ -51,6 +51,11 @@ pub fn watching_runtime() -> WasmRuntime {
     // A node and the one that takes its place.
     policy.limits.running_nodes = 4;
     WasmRuntime::new(WasmConfig { watch: true, ..config_of(policy) })
+}
+
+/// A runtime under that policy that writes core dumps to `dir`.
+pub fn dumping_runtime(policy: SandboxPolicy, dir: &Path) -> WasmRuntime {
+    WasmRuntime::new(WasmConfig { coredump_dir: Some(dir.to_owned()), ..config_of(policy) })
 }
 
 fn config_of(mut policy: SandboxPolicy) -> WasmConfig {

@@ -7,6 +7,8 @@ mod cache;
 #[cfg(test)]
 mod containment;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod effects;
 #[cfg(test)]
 mod faults;

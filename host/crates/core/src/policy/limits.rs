@@ -139,7 +139,7 @@ impl Default for SandboxLimits {
             log_line_bytes: 1 << 10,
             log_bytes_per_second: 16 << 10,
             message_bytes: 4 << 10,
-            backtrace_frames: 8,
+            backtrace_frames: 24,
             lowest_sample_rate_hz: 1_000,
             sample_rate_hz: 768_000,
             channels: 256,

@@ -5,6 +5,7 @@
 
 mod check;
 mod compile;
+mod crash;
 mod grants;
 mod limits;
 mod restart;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{PolicyKey, keys};
 pub use compile::CompileLimits;
+pub use crash::CrashLimits;
 pub use grants::{Clock, Grants, Random};
 pub use limits::{Maximum, NonFinite, Pool, SandboxLimits};
 pub use restart::RestartBudget;
@@ -42,6 +44,8 @@ pub struct SandboxPolicy {
     pub trust: Trust,
     /// What happens to a node that was stopped.
     pub restart: RestartBudget,
+    /// What is read and kept of a node that was stopped.
+    pub crash: CrashLimits,
     /// The file that the policy was read from; `None` for the built-in defaults.
     #[serde(skip)]
     #[schemars(skip)]

@@ -11,6 +11,8 @@ use remotemedia_core::{
 };
 
 use super::counts::Counts;
+use super::panics::Caught;
+use crate::panics::caught;
 use crate::runtimes::Runtimes;
 use crate::selector::Selection;
 
@@ -38,7 +40,7 @@ pub(crate) fn create(
     let chosen = runtimes
         .get(selection.kind)
         .ok_or_else(|| NodeError::internal(format!("this host has no {} runtime", selection.kind)))?;
-    let error = match chosen.create(node) {
+    let error = match caught(|| chosen.create(node)).flatten() {
         Ok(created) => {
             let runtime = Arc::clone(chosen);
             return Ok(Created { node: created, runtime, instead_of: selection.instead_of });
@@ -50,7 +52,7 @@ pub(crate) fn create(
         return Err(error);
     }
     for runtime in selection.fallbacks.iter().filter_map(|kind| runtimes.get(*kind)) {
-        if let Ok(created) = stand_in(node, descriptor, runtime.as_ref()) {
+        if let Ok(created) = caught(|| stand_in(node, descriptor, runtime.as_ref())).flatten() {
             let (from, to) = (selection.kind, runtime.kind());
             tracing::warn!(
                 target: "remotemedia::policy",
@@ -171,10 +173,10 @@ impl FallsBack {
         while self.stand_in.is_none() {
             let runtime = self.others.next()?;
             let kind = runtime.kind();
-            let ready =
-                stand_in(&self.manifest, &self.descriptor, runtime.as_ref()).and_then(|mut node| match node
-                    .initialize()
-                {
+            let ready = caught(|| stand_in(&self.manifest, &self.descriptor, runtime.as_ref()))
+                .flatten()
+                .map(|node| Box::new(Caught::new(node)) as Box<dyn Node>)
+                .and_then(|mut node| match node.initialize() {
                     Ok(()) => Ok(node),
                     Err(error) => {
                         node.cleanup();

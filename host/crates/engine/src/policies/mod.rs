@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod counts;
 pub(crate) mod fallback;
 mod on_error;
+pub(crate) mod panics;
 mod retry;
 mod timeout;
 
@@ -28,6 +29,7 @@ use clock::{Clock, SystemClock};
 use counts::Counts;
 use fallback::FallsBack;
 use on_error::Skip;
+use panics::Caught;
 use retry::Retry;
 use timeout::{Timed, Watchdog};
 
@@ -122,8 +124,9 @@ pub(crate) fn wrap(
     let id: Arc<str> = manifest.id.as_str().into();
     let breaker = manifest.circuit_breaker.map(|spec| shared.breakers.of(manifest, runtime.kind(), spec));
     let counts = Arc::new(Counts { breaker: breaker.clone(), ..Counts::default() });
-    let mut node = node;
     // The order of all policies, from the call outwards.
+    // 0. A panic is an error like others to all policies. Without policies it is caught by the stage, which costs nothing.
+    let mut node: Box<dyn Node> = Box::new(Caught::new(node));
     // 1. The timeout limits one attempt, so that a retry gets its whole time again. A sandbox has one of its own.
     let mut watch = None;
     if let Some(limit_ms) = limit_ms {

@@ -7,6 +7,7 @@ mod flow;
 mod inbox;
 mod interruption;
 mod overload;
+mod panics;
 mod random_graphs;
 mod replay;
 mod schedules;

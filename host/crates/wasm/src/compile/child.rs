@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::failure::{CompileFailure, shown};
 use super::{CHILD_VERB, CompilerProgram};
+use crate::places::Places;
 
 /// More threads compile hardly faster, and each takes address space.
 const MOST_THREADS: usize = 4;
@@ -35,14 +36,51 @@ pub(super) fn compile(
 ) -> Result<Vec<u8>, CompileFailure> {
     let program = &*compiler.program;
     let unusable = |error: &io::Error| CompileFailure::unusable(program, &error.to_string());
-    let mut running = Running::start(compiler, component.len(), limits).map_err(|error| unusable(&error))?;
-    let ended = running.converse(component, limits);
+    let mut running =
+        Running::start(compiler, component.len(), limits, &[]).map_err(|error| unusable(&error))?;
+    let most_code = LEAST_CODE_BYTES + MOST_GROWTH * component.len() as u64;
+    let ended = running.converse(component, limits, most_code);
     let Conversation { code, errors, status } = ended.map_err(|interruption| match interruption {
         Interruption::Time => CompileFailure::TooLong { limit_ms: limits.timeout_ms },
         Interruption::Code(most) => CompileFailure::TooMuchCode { limit_mb: most >> 20 },
         Interruption::System(error) => unusable(&error),
     })?;
     if status.success() { Ok(code) } else { Err(explain(program, status, &errors, limits)) }
+}
+
+/// What a process may take to read debug info.
+const READING: CompileLimits = CompileLimits {
+    cpu_ms: 5_000,
+    timeout_ms: 20_000,
+    memory_mb: 1_024,
+    component_mb: 0,
+    functions: 0,
+    cache_mb: 0,
+    unused_mb: 0,
+    in_process: false,
+};
+/// What it may answer, in bytes: a hundred frames with names as long as they may be.
+const MOST_PLACES_BYTES: u64 = 1 << 20;
+
+/// The places in the source of the bytes at `offsets`, or why there are none. What comes back may be the work of a
+/// component that has taken the process over: it is no more than text.
+pub(crate) fn find_places(
+    compiler: &CompilerProgram,
+    component: &[u8],
+    offsets: &[u64],
+) -> Result<Places, String> {
+    let offsets: Vec<String> = offsets.iter().map(u64::to_string).collect();
+    let arguments = ["--places".to_owned(), offsets.join(",")];
+    let unusable = |error: io::Error| format!("{} cannot be started: {error}", compiler.program.display());
+    let mut running = Running::start(compiler, component.len(), &READING, &arguments).map_err(unusable)?;
+    let limits = format!("{} s and {} MiB", READING.cpu_ms / 1_000, READING.memory_mb);
+    let Conversation { code, status, .. } = running
+        .converse(component, &READING, MOST_PLACES_BYTES)
+        .map_err(|_| format!("it takes more than {limits}"))?;
+    if !status.success() {
+        return Err(format!("its reader ended with {status} (it may use {limits})"));
+    }
+    serde_json::from_slice(&code).map_err(|error| format!("its reader answered nonsense: {error}"))
 }
 
 /// Why the compiler ended without code.
@@ -97,7 +135,12 @@ impl From<io::Error> for Interruption {
 }
 
 impl Running {
-    fn start(compiler: &CompilerProgram, component_bytes: usize, limits: &CompileLimits) -> io::Result<Self> {
+    fn start(
+        compiler: &CompilerProgram,
+        component_bytes: usize,
+        limits: &CompileLimits,
+        more: &[String],
+    ) -> io::Result<Self> {
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
         let cpu_seconds = limits.cpu_ms.div_ceil(1_000);
         let child = Command::new(&compiler.program)
@@ -106,6 +149,7 @@ impl Running {
             .args(["--component-bytes", &component_bytes.to_string()])
             .args(["--memory-mb", &limits.memory_mb.to_string()])
             .args(["--cpu-seconds", &cpu_seconds.to_string()])
+            .args(more)
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
             // Every arena of the C library's allocator reserves address space.
@@ -120,9 +164,13 @@ impl Running {
     }
 
     /// Everything that is said until it ends, which it has after this.
-    fn converse(&mut self, component: &[u8], limits: &CompileLimits) -> Result<Conversation, Interruption> {
+    fn converse(
+        &mut self,
+        component: &[u8],
+        limits: &CompileLimits,
+        most_code: u64,
+    ) -> Result<Conversation, Interruption> {
         let deadline = Instant::now() + Duration::from_millis(limits.timeout_ms);
-        let most_code = LEAST_CODE_BYTES + MOST_GROWTH * component.len() as u64;
         let pipes = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("it has no pipes").into());
@@ -319,6 +367,19 @@ mod tests {
         assert!(matches!(other, Err(CompileFailure::UnusableCompiler { .. })), "{other:?}");
         let absent = compile(&PathBuf::from("/nowhere/remotemedia").into(), b"", &CompileLimits::default());
         assert!(matches!(absent, Err(CompileFailure::UnusableCompiler { .. })), "{absent:?}");
+    }
+
+    #[test]
+    fn a_reader_of_debug_info_that_crashes_or_answers_nonsense_or_without_end_costs_the_lines_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |body: &str| find_places(&script(&dir, body).into(), b"component", &[7, 8]);
+        let answer = r#"[[{"function":"f","file":"a.rs","line":3,"column":null}],[]]"#;
+        let places = read(&format!("cat > /dev/null; echo '{answer}'")).unwrap();
+        assert_eq!((places.len(), places[0][0].line, places[1].len()), (2, Some(3), 0));
+        assert!(read("cat > /dev/null; echo \"$*\"").unwrap_err().contains("answered nonsense"));
+        assert!(read("cat > /dev/null; echo '[[{\"line\":-1}]]'").unwrap_err().contains("answered nonsense"));
+        assert!(read("kill -SEGV $$").unwrap_err().contains("its reader ended with"));
+        assert!(read("cat /dev/zero").unwrap_err().contains("it takes more than 5 s and 1024 MiB"));
     }
 
     #[test]

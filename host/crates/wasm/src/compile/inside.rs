@@ -1,5 +1,5 @@
 //! What happens inside the process that compiles: first it gives away everything that it could do harm with, then it
-//! reads a component from standard input and writes machine code to standard output.
+//! reads a component from standard input and writes machine code, or what its debug info tells, to standard output.
 
 use std::io::{self, Read, Write};
 
@@ -38,7 +38,27 @@ const MOST_OPEN_FILES: u64 = 16;
 /// # Errors
 /// When the component is not sound, or the limits cannot be set.
 pub fn compile_in_this_child(limits: ChildLimits) -> Result<(), ChildFailure> {
-    let unable = |what: &str, error: io::Error| ChildFailure::Unable(format!("{what}: {error}"));
+    let component = take_component(limits)?;
+    let code = Engine::new(&compiling_config())
+        .and_then(|engine| engine.precompile_component(&component))
+        .map_err(|error| ChildFailure::Refused(super::failure::shown(&format!("{error:#}"))))?;
+    answer(&code)
+}
+
+/// Finds the places in the source that the bytes at `offsets` of the component on standard input were made of, and
+/// writes them as JSON. This process can do nothing else afterwards.
+///
+/// # Errors
+/// When the limits cannot be set.
+pub fn find_places_in_this_child(limits: ChildLimits, offsets: &[u64]) -> Result<(), ChildFailure> {
+    let component = take_component(limits)?;
+    let places = crate::places::find(&component, offsets);
+    let answered = serde_json::to_vec(&places).map_err(|error| unable("the places", error.into()))?;
+    answer(&answered)
+}
+
+/// Gives up all rights, and reads the component.
+fn take_component(limits: ChildLimits) -> Result<Vec<u8>, ChildFailure> {
     give_up_rights(limits).map_err(|error| unable("the compiler cannot limit itself", error))?;
     let mut component = Vec::new();
     io::stdin()
@@ -50,14 +70,19 @@ pub fn compile_in_this_child(limits: ChildLimits) -> Result<(), ChildFailure> {
         let text = format!("expected {} bytes, got {}", limits.component_bytes, component.len());
         return Err(ChildFailure::Unable(text));
     }
-    let code = Engine::new(&compiling_config())
-        .and_then(|engine| engine.precompile_component(&component))
-        .map_err(|error| ChildFailure::Refused(super::failure::shown(&format!("{error:#}"))))?;
+    Ok(component)
+}
+
+fn answer(bytes: &[u8]) -> Result<(), ChildFailure> {
     let mut stdout = io::stdout().lock();
     stdout
-        .write_all(&code)
+        .write_all(bytes)
         .and_then(|()| stdout.flush())
-        .map_err(|error| unable("the machine code cannot be written", error))
+        .map_err(|error| unable("what came out cannot be written", error))
+}
+
+fn unable(what: &str, error: io::Error) -> ChildFailure {
+    ChildFailure::Unable(format!("{what}: {error}"))
 }
 
 fn give_up_rights(limits: ChildLimits) -> io::Result<()> {

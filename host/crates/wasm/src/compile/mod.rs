@@ -16,8 +16,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::machine_code::MachineCode;
+pub(crate) use child::find_places as find_places_in_child;
 pub(crate) use failure::CompileFailure;
-pub use inside::{ChildFailure, ChildLimits, compile_in_this_child};
+pub use inside::{ChildFailure, ChildLimits, compile_in_this_child, find_places_in_this_child};
 use slots::Slots;
 
 /// What the compiling program's hidden verb is called.
@@ -51,6 +52,11 @@ impl Compiler {
     /// A compiler that runs `program`.
     pub fn new(program: Option<CompilerProgram>) -> Self {
         Self { program, slots: Slots::new(MOST_AT_ONCE) }
+    }
+
+    /// The program that does it.
+    pub fn program(&self) -> Option<&CompilerProgram> {
+        self.program.as_ref()
     }
 
     /// Compiles the component in `bytes` for `engine`.

@@ -5,6 +5,8 @@ mod lift;
 mod lower;
 mod params_schema;
 
+use std::sync::Arc;
+
 use remotemedia_core::policy::SandboxLimits;
 use remotemedia_core::{ErrorKind, NodeDescriptor, NodeError, Outputs, Packet, Port};
 use wasmtime::Store;
@@ -12,6 +14,7 @@ use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use crate::guest::Guest;
 use crate::guest_log::{Level, cut, printable};
+use crate::places::Origin;
 use lower::Lowering;
 
 mod generated {
@@ -64,20 +67,28 @@ impl host::Host for Guest {
 
 /// A component whose imports and exports were found to be those of the world.
 #[derive(Clone)]
-pub(crate) struct Prepared(PluginPre<Guest>);
+pub(crate) struct Prepared {
+    plugin: PluginPre<Guest>,
+    origin: Arc<Origin>,
+}
 
 impl Prepared {
     /// Checks the exports.
     ///
     /// # Errors
     /// When one is missing or has another type; the message names it.
-    pub fn new(instance: InstancePre<Guest>) -> wasmtime::Result<Self> {
-        PluginPre::new(instance).map(Self)
+    pub fn new(instance: InstancePre<Guest>, origin: Origin) -> wasmtime::Result<Self> {
+        Ok(Self { plugin: PluginPre::new(instance)?, origin: Arc::new(origin) })
+    }
+
+    /// Where the component came from.
+    pub fn origin(&self) -> &Arc<Origin> {
+        &self.origin
     }
 
     /// The size of its machine code.
     pub fn code_bytes(&self) -> usize {
-        let code = self.0.instance_pre().component().image_range();
+        let code = self.plugin.instance_pre().component().image_range();
         code.end.addr().saturating_sub(code.start.addr())
     }
 
@@ -86,7 +97,7 @@ impl Prepared {
     /// # Errors
     /// When a limit is hit or the guest's start code traps.
     pub fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Boundary> {
-        Ok(Boundary { plugin: self.0.instantiate(store)?, lowering: Lowering::default() })
+        Ok(Boundary { plugin: self.plugin.instantiate(store)?, lowering: Lowering::default() })
     }
 }
 
