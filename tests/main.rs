@@ -51,6 +51,8 @@ mod top;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod vad_labelled_set;

@@ -11,6 +11,7 @@ use remotemedia_wasm::{CompilerProgram, WasmConfig};
 
 use crate::package::Credentials;
 use crate::policy::{PolicyError, load_policy};
+use crate::telemetry::{LogFormat, TelemetrySettings, TraceContext};
 
 /// Everything that the environment decides.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +47,12 @@ pub struct Config {
     pub watch_components: bool,
     /// `REMOTEMEDIA_COREDUMP_DIR`: where core dumps of components that were stopped go. By default nowhere.
     pub coredump_dir: Option<PathBuf>,
-    /// `REMOTEMEDIA_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
-    pub log_filter: Option<String>,
+    /// `REMOTEMEDIA_LOG`, else `RUST_LOG`: what is logged to standard error, in the syntax of `tracing`'s env filter.
+    /// `REMOTEMEDIA_LOG_FORMAT`: `text` or `json`. `REMOTEMEDIA_OTLP`: the collector for traces and metrics.
+    /// `TRACEPARENT` and `TRACESTATE`: the trace that this process is a part of.
+    pub telemetry: TelemetrySettings,
+    /// The trace context that Python nodes find in their environment. Not from the environment: the program says it.
+    pub own_trace_context: Option<TraceContext>,
     /// `XDG_RUNTIME_DIR`: the folder of the user's sockets.
     pub runtime_dir: Option<PathBuf>,
     /// `NO_COLOR`: no colours in `remotemedia top`.
@@ -134,7 +139,16 @@ impl Config {
             )?,
             watch_components: false,
             coredump_dir: path("REMOTEMEDIA_COREDUMP_DIR"),
-            log_filter: set("REMOTEMEDIA_LOG"),
+            telemetry: TelemetrySettings {
+                log_filter: set("REMOTEMEDIA_LOG").or_else(|| set("RUST_LOG")),
+                log_format: set("REMOTEMEDIA_LOG_FORMAT").map_or(Ok(LogFormat::Text), log_format)?,
+                otlp: set("REMOTEMEDIA_OTLP"),
+                trace_context: set("TRACEPARENT").map(|traceparent| TraceContext {
+                    traceparent,
+                    tracestate: set("TRACESTATE").unwrap_or_default(),
+                }),
+            },
+            own_trace_context: None,
             runtime_dir: path("XDG_RUNTIME_DIR"),
             no_color: set("NO_COLOR").is_some(),
             policy_file: path("REMOTEMEDIA_POLICY"),
@@ -219,6 +233,14 @@ fn forced_kind(value: String) -> Result<RuntimeKind, ConfigError> {
     })
 }
 
+fn log_format(value: String) -> Result<LogFormat, ConfigError> {
+    match value.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(ConfigError { name: "REMOTEMEDIA_LOG_FORMAT", value, allowed: "text, json" }),
+    }
+}
+
 fn switch(name: &'static str, value: String) -> Result<bool, ConfigError> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
@@ -289,6 +311,23 @@ mod tests {
         let built = PathBuf::from("/r/target/guests/python-runner.wasm");
         assert!(near("/r/target/debug/remotemedia").contains(&built));
         assert!(near("/r/target/debug/deps/integration-1").contains(&built));
+    }
+
+    #[test]
+    fn the_log_is_set_by_the_host_s_own_variable_before_that_of_all_rust_programs() {
+        let filter = |vars: &[(&str, &str)]| config(vars).unwrap().telemetry.log_filter;
+        assert_eq!(filter(&[("RUST_LOG", "info")]).as_deref(), Some("info"));
+        assert_eq!(filter(&[("RUST_LOG", "info"), ("REMOTEMEDIA_LOG", "debug")]).as_deref(), Some("debug"));
+        let telemetry = config(&[
+            ("REMOTEMEDIA_LOG_FORMAT", "JSON"),
+            ("REMOTEMEDIA_OTLP", "http://localhost:4318"),
+            ("TRACEPARENT", "00-1-2-01"),
+        ]);
+        let telemetry = telemetry.unwrap().telemetry;
+        assert_eq!(telemetry.log_format, LogFormat::Json);
+        assert_eq!(telemetry.otlp.as_deref(), Some("http://localhost:4318"));
+        assert_eq!(telemetry.trace_context.unwrap().traceparent, "00-1-2-01");
+        assert!(config(&[("REMOTEMEDIA_LOG_FORMAT", "xml")]).is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::config::nearby_compiler;
 use crate::load::{LoadError, load_manifest};
 use crate::lock::{self, LockFailure, Locked};
 use crate::media::payload_to_json;
+use crate::telemetry::TraceContext;
 
 /// A set of runtimes with the operator's settings. Cheap to make; cloning shares the runtimes.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ impl Host {
             venv: config.venv.clone(),
             virtual_env: config.virtual_env.clone(),
             current_dir: config.current_dir.clone(),
+            environment: config.own_trace_context.as_ref().map(TraceContext::to_env).unwrap_or_default(),
             ..CpythonConfig::default()
         };
         let wasm = Arc::new(WasmRuntime::new(WasmConfig {

@@ -9,6 +9,7 @@ use super::console;
 use super::failure::Failure;
 use super::node::NodeCommand;
 use super::top::TopArgs;
+use crate::telemetry::LogFormat;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok, 1 the pipeline failed, 2 wrong usage, manifest or input, 130 interrupted.
@@ -16,7 +17,8 @@ Environment: REMOTEMEDIA_RUNTIME_FORCE, REMOTEMEDIA_PYTHON_RUNTIME, REMOTEMEDIA_
              REMOTEMEDIA_VENV, REMOTEMEDIA_CACHE_DIR, REMOTEMEDIA_COMPILER, REMOTEMEDIA_POLICY,
              REMOTEMEDIA_COREDUMP_DIR,
              REMOTEMEDIA_TOOLS, REMOTEMEDIA_REGISTRY_USER, REMOTEMEDIA_REGISTRY_PASSWORD,
-             REMOTEMEDIA_LOG (for example `debug`).";
+             REMOTEMEDIA_LOG or RUST_LOG (for example `debug`), REMOTEMEDIA_LOG_FORMAT, REMOTEMEDIA_OTLP,
+             TRACEPARENT, TRACESTATE.";
 
 /// Runs media pipelines whose nodes are native, WebAssembly components or Python classes.
 #[derive(Debug, Parser)]
@@ -33,6 +35,12 @@ pub struct CommandLine {
     /// Write a core dump of a component that traps or hits a limit; by default REMOTEMEDIA_COREDUMP_DIR, else nowhere.
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub coredump_dir: Option<PathBuf>,
+    /// How log lines on standard error look; by default REMOTEMEDIA_LOG_FORMAT, else text.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Send traces and metrics to an OpenTelemetry collector, by OTLP over HTTP; by default REMOTEMEDIA_OTLP.
+    #[arg(long, global = true, value_name = "http://HOST:4318", value_hint = ValueHint::Url)]
+    pub otlp: Option<String>,
     /// Run only components that `remotemedia.lock` beside the manifest lists.
     #[arg(long, global = true)]
     pub locked: bool,
@@ -122,6 +130,27 @@ pub struct CompileArgs {
     /// Instead of compiling, tell where in the source the bytes at these offsets come from.
     #[arg(long, value_delimiter = ',')]
     pub places: Vec<u64>,
+}
+
+impl Command {
+    /// The verb, as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Top(_) => "top",
+            Self::Validate { .. } => "validate",
+            Self::Plan { .. } => "plan",
+            Self::Graph { .. } => "graph",
+            Self::Node { .. } => "node",
+            Self::Nodes { .. } => "nodes",
+            Self::Policy { .. } => "policy",
+            Self::Lock { .. } => "lock",
+            Self::Schema => "schema",
+            Self::Doctor => "doctor",
+            Self::Completions { .. } => "completions",
+            Self::CompileComponent(_) => "compile-component",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

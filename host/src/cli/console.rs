@@ -1,9 +1,8 @@
-//! Standard output and error: results, logging, and a closed pipe, which is a reader that has seen enough.
+//! Standard output and error: results, and a closed pipe, which is a reader that has seen enough.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
 use crate::media::what_to_do;
@@ -41,23 +40,4 @@ pub fn print(colored: &str, plain: &str) {
 /// The form of a message that suits standard error.
 pub fn for_stderr<'a>(colored: &'a str, plain: &'a str) -> &'a str {
     if io::stderr().is_terminal() { colored } else { plain }
-}
-
-/// Logs warnings (or what `filter` says) to standard error.
-pub fn start_logging(filter: Option<&str>) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter.unwrap_or("warn,symphonia=error")).map_err(|error| {
-        Failure::usage(format!(
-            "REMOTEMEDIA_LOG is no log filter such as `info` or `remotemedia_wasm=debug`: {error}"
-        ))
-    })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // It would tell them on standard error, which is what failed, and panic.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .without_time()
-        .with_target(false)
-        .init();
-    Ok(())
 }

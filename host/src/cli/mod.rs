@@ -19,6 +19,7 @@ mod validate;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use crate::telemetry::Telemetry;
 use crate::{CompilerProgram, Config, Host, give_back_freed_memory};
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
@@ -100,20 +101,34 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
         Command::Node { command: NodeCommand::Run(args) } => args.watch,
         _ => false,
     };
-    console::start_logging(config.log_filter.as_deref())?;
+    if let Some(format) = command_line.log_format {
+        config.telemetry.log_format = format;
+    }
+    if command_line.otlp.is_some() {
+        config.telemetry.otlp = command_line.otlp;
+    }
+    let telemetry = Telemetry::start(&config.telemetry, command_line.command.name())
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    config.own_trace_context = telemetry.trace_context();
     let host = Host::new(config);
-    match command_line.command {
-        Command::Run(args) => run::run(&host, &args, json),
-        Command::Top(args) => top::top(&host, &args, json),
-        Command::Validate { manifest } => validate::validate(&host, &manifest, json),
-        Command::Plan { manifest } => plan::plan(&host, &manifest, json),
-        Command::Graph { manifest, output } => graph::graph(&host, &manifest, output.as_deref(), json),
-        Command::Node { command } => node::node(&host, &command, json),
-        Command::Nodes { command } => nodes::nodes(&host, &command, json),
-        Command::Policy { command } => policy::policy(&host, &command, json),
-        Command::Lock { manifest } => lock::lock(&host, &manifest, json),
+    let done = telemetry.in_scope(|| run_verb(&host, command_line.command, json));
+    telemetry.end();
+    done
+}
+
+fn run_verb(host: &Host, command: Command, json: bool) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => run::run(host, &args, json),
+        Command::Top(args) => top::top(host, &args, json),
+        Command::Validate { manifest } => validate::validate(host, &manifest, json),
+        Command::Plan { manifest } => plan::plan(host, &manifest, json),
+        Command::Graph { manifest, output } => graph::graph(host, &manifest, output.as_deref(), json),
+        Command::Node { command } => node::node(host, &command, json),
+        Command::Nodes { command } => nodes::nodes(host, &command, json),
+        Command::Policy { command } => policy::policy(host, &command, json),
+        Command::Lock { manifest } => lock::lock(host, &manifest, json),
         Command::Schema => schema::schema(),
-        Command::Doctor => doctor::doctor(&host, json),
+        Command::Doctor => doctor::doctor(host, json),
         Command::Completions { .. } | Command::CompileComponent(_) => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use crate::Host;
 use crate::media::OutputFile;
 use crate::report::Waveform;
+use crate::telemetry;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use serde_json::{Value, json};
 
@@ -130,6 +131,7 @@ impl Job {
         let mut pipeline = host.start(plan, options)?;
         interrupt.cancels(pipeline.canceller());
         watched.started(host, &pipeline, as_json)?;
+        telemetry::observe(pipeline.metrics_reader());
         let ran = self.pump(&mut pipeline);
         if interrupt.happened() {
             return Err(Failure::interrupted());

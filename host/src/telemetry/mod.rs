@@ -1,7 +1,20 @@
-//! What a running pipeline tells other programs: one file per way out. The engine counts and records; here it is written.
+//! What can be seen of a running process from outside: its log, traces and metrics for collectors, and what a running
+//! pipeline tells other programs. The engine counts and records; what leaves the process goes through here, one file per
+//! way out.
 
+mod fields;
 pub mod inspect;
 pub mod inspect_client;
 pub mod inspect_socket;
+mod log;
+mod otlp;
+mod otlp_metrics;
 mod perfetto;
+mod start;
 pub mod trace_file;
+mod trace_ids;
+
+pub use log::LogFormat;
+pub use otlp_metrics::observe;
+pub use start::{Telemetry, TelemetryError, TelemetrySettings};
+pub use trace_ids::TraceContext;

@@ -79,7 +79,9 @@ pub(crate) fn assemble(
     let mut created = Vec::with_capacity(graph.nodes().len());
     for (index, node) in graph.nodes().iter().enumerate() {
         let selection = plan.selection(index);
-        let made = fallback::create(&node.manifest, &node.descriptor, selection, runtimes)
+        let span = tracing::debug_span!("create", node = node.manifest.id, runtime = %selection.kind);
+        let made = span
+            .in_scope(|| fallback::create(&node.manifest, &node.descriptor, selection, runtimes))
             .map_err(|error| error.at(&node.manifest.id, Operation::Create))?;
         let others = fallback::in_stream(&node.manifest, &node.descriptor, selection, runtimes);
         created.push((made, others));

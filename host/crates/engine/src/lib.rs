@@ -24,7 +24,7 @@ pub mod trace;
 mod worker;
 
 pub use control::{Canceller, Interrupter};
-pub use metrics::{Metrics, MetricsReader};
+pub use metrics::{Metrics, MetricsReader, NodeMetrics, QueueMetrics};
 pub use outbox::Output;
 pub use pipeline::{Pipeline, PipelineOptions};
 pub use plan::Plan;

@@ -5,6 +5,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use remotemedia_core::{ErrorKind, NodeError, Packet, Port};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::assemble::{Assembled, Parts, assemble};
 use crate::control::{Canceller, Control, Interrupter, lock};
@@ -101,6 +103,8 @@ pub struct Pipeline {
     finished: bool,
     /// The record of the thread that feeds.
     trace: Option<Box<ThreadTrace>>,
+    /// From the start to the end; whatever is logged in between belongs to it.
+    span: Span,
 }
 
 impl Pipeline {
@@ -115,8 +119,10 @@ impl Pipeline {
         let bound = options.max_waiting_outputs.or(only_live.then_some(MOST_LIVE_OUTPUTS));
         let outbox = Arc::new(Outbox::new(bound));
         let control = Control::new(Arc::clone(&outbox));
-        let Parts { mut stages, queues, nodes, counters_took } =
-            assemble(plan, runtimes, &options, &control, &outbox)?;
+        let span = tracing::error_span!("pipeline", session = Empty, error = Empty, otel.status_code = Empty);
+        let Parts { mut stages, queues, nodes, counters_took } = span
+            .in_scope(|| assemble(plan, runtimes, &options, &control, &outbox))
+            .inspect_err(|error| mark_failed(&span, error))?;
         let left_behind = &runtimes.shared().left_behind;
         let served_by: Vec<_> = nodes.iter().map(|node| node.served_by).collect();
         let counted = MetricsReader::new(plan, began, nodes, queues, &control, left_behind, counters_took);
@@ -133,7 +139,9 @@ impl Pipeline {
             outbox,
             finished: false,
             trace: None,
+            span,
         };
+        pipeline.span.record("session", tracing::field::display(pipeline.id()));
         if let Some(recorder) = &options.trace {
             pipeline.trace = Some(attach(recorder, pipeline.id(), plan, &served_by, &mut stages));
         }
@@ -155,6 +163,7 @@ impl Pipeline {
             let Some(inbox) = inbox else {
                 self.control.stage_started();
                 self.caller_stages.push(stage);
+                let _span = self.span.enter();
                 if let Some(Err(error)) = self.caller_stages.last_mut().map(Stage::initialize) {
                     failures.push((number, error));
                 }
@@ -174,6 +183,7 @@ impl Pipeline {
                 initialized: initialized.clone(),
                 ended: Arc::clone(&self.ended),
                 life: Arc::clone(&life),
+                pipeline: self.span.clone(),
             };
             match worker.spawn() {
                 Ok(thread) => self.threads.push((thread, life)),
@@ -229,7 +239,11 @@ impl Pipeline {
     fn enter(&mut self, home: Home, delivery: Delivery) -> Result<(), NodeError> {
         match home {
             Home::Caller { stage, .. } => {
-                self.caller_stages[stage].deliver(delivery).map_err(|error| self.fail(error))
+                let delivered = {
+                    let _span = self.span.enter();
+                    self.caller_stages[stage].deliver(delivery)
+                };
+                delivered.map_err(|error| self.fail(error))
             }
             Home::Thread { inbox, .. } if inbox.push(FEED_LANE, delivery) => Ok(()),
             Home::Thread { .. } => Err(self.failure()),
@@ -337,7 +351,11 @@ impl Pipeline {
         }
         self.control.epochs.finish();
         for stage in 0..self.caller_stages.len() {
-            if let Err(error) = self.caller_stages[stage].flush() {
+            let flushed = {
+                let _span = self.span.enter();
+                self.caller_stages[stage].flush()
+            };
+            if let Err(error) = flushed {
                 return Err(self.fail(error));
             }
         }
@@ -348,7 +366,7 @@ impl Pipeline {
         }
         self.end_caller_stages();
         if self.threads.is_empty() {
-            self.counted.end();
+            self.ended();
         }
         Ok(())
     }
@@ -429,6 +447,7 @@ impl Pipeline {
 
     fn end_caller_stages(&mut self) {
         // Stages move to the ended ones so that they are cleaned up once and can still be counted.
+        let _span = self.span.enter();
         for mut stage in self.caller_stages.drain(..) {
             stage.cleanup();
             lock(&self.ended).push(stage);
@@ -443,7 +462,7 @@ impl Pipeline {
     fn settle(&mut self) {
         if self.control.is_stopped() && !self.control.wait_ended(STOP_LIMIT) {
             tracing::error!(
-                pipeline = %self.id(),
+                session = %self.id(),
                 "a node is still in a call {} s after the stop; its thread is left behind",
                 STOP_LIMIT.as_secs()
             );
@@ -453,8 +472,21 @@ impl Pipeline {
             // A panic was caught and reported inside the thread.
             let _ = thread.join();
         }
-        self.counted.end();
+        self.ended();
     }
+
+    fn ended(&mut self) {
+        self.counted.end();
+        if let Some(error) = self.control.error() {
+            mark_failed(&self.span, &error);
+        }
+        self.span = Span::none();
+    }
+}
+
+/// For whoever looks at spans. The names are those that OpenTelemetry's layer for `tracing` knows.
+fn mark_failed(span: &Span, error: &NodeError) {
+    span.record("error", tracing::field::display(error)).record("otel.status_code", "ERROR");
 }
 
 impl Drop for Pipeline {

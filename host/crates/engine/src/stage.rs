@@ -136,6 +136,17 @@ impl Slot {
         }
     }
 
+    #[cold]
+    fn process_in_span(
+        &mut self,
+        port: Port,
+        packet: Packet,
+        clock: &mut Option<Instant>,
+    ) -> Result<(), NodeError> {
+        let span = tracing::trace_span!("process", node = %self.id, pts_ns = packet.pts_ns);
+        span.in_scope(|| self.process(port, packet, clock))
+    }
+
     /// A packet that the node's descriptor does not allow.
     #[cold]
     fn refuse(&self, port: Port, kind: Option<PayloadKind>, packet: &Packet) -> Result<(), NodeError> {
@@ -167,7 +178,8 @@ impl Slot {
     }
 
     fn flush(&mut self) -> Result<(), NodeError> {
-        let result = self.node.flush(&mut self.outputs);
+        let span = tracing::debug_span!("flush", node = %self.id);
+        let result = span.in_scope(|| self.node.flush(&mut self.outputs));
         if let Some(counters) = &self.counters {
             counters.record_out(self.outputs.len(), self.outputs.byte_count());
             if let Err(error) = &result {
@@ -247,7 +259,8 @@ impl Stage {
                 if let Some(trace) = &mut stage.trace {
                     trace.begin_call(slot.index, Operation::Initialize, FLUSH_EPOCH, None);
                 }
-                let result = slot.node.initialize();
+                let span = tracing::debug_span!("initialize", node = %slot.id);
+                let result = span.in_scope(|| slot.node.initialize());
                 if let Some(trace) = &mut stage.trace {
                     trace.end_call(None, 0, 0, result.as_ref().err());
                 }
@@ -343,7 +356,8 @@ impl Stage {
             if let Some(trace) = &mut self.trace {
                 trace.begin_call(slot.index, Operation::Cleanup, FLUSH_EPOCH, None);
             }
-            if let Err(panic) = caught(|| slot.node.cleanup()) {
+            let span = tracing::debug_span!("cleanup", node = %slot.id);
+            if let Err(panic) = span.in_scope(|| caught(|| slot.node.cleanup())) {
                 tracing::error!(node = %slot.id, "in cleanup, {}", panic.message);
                 slot.poison();
             }
@@ -429,6 +443,8 @@ impl Stage {
     /// `TRACED` is known when this is compiled: a hop that nobody records does not even ask.
     fn drain_work<const TRACED: bool>(&mut self, epoch: Epoch) -> Result<(), NodeError> {
         let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
+        // Asked once for the whole way of a packet: what nobody looks at costs a hop nothing.
+        let in_spans = tracing::enabled!(tracing::Level::TRACE);
         while let Some(mut step) = self.work.pop() {
             let mut flow = self.trace.as_mut().filter(|_| TRACED).map_or(0, |trace| trace.unstack());
             loop {
@@ -439,7 +455,10 @@ impl Stage {
                     trace.begin_call(slot.index, Operation::Process, epoch, Some((packet.pts_ns, flow)));
                 }
                 let waited_ns = if TRACED { slot.waited_ns() } else { 0 };
-                let result = slot.process(port, packet, &mut clock);
+                let result = match in_spans {
+                    false => slot.process(port, packet, &mut clock),
+                    true => slot.process_in_span(port, packet, &mut clock),
+                };
                 if TRACED && let Some(trace) = &mut self.trace {
                     let waited_ns = slot.waited_ns() - waited_ns;
                     trace.end_call(clock, slot.outputs.len(), waited_ns, result.as_ref().err());

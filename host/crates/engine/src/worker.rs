@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use remotemedia_core::{NodeError, Runtime};
+use tracing::Span;
 
 use crate::control::{Control, lock};
 use crate::inbox::Inbox;
@@ -28,6 +29,8 @@ pub(crate) struct Worker {
     pub(crate) initialized: Sender<(usize, Result<(), NodeError>)>,
     pub(crate) ended: Ended,
     pub(crate) life: Arc<StageLife>,
+    /// The span of the pipeline.
+    pub(crate) pipeline: Span,
 }
 
 impl Worker {
@@ -48,7 +51,11 @@ impl Worker {
     }
 
     fn run(self) {
-        let Self { number, mut stage, inbox, enter, control, initialized, ended, life } = self;
+        let Self { number, mut stage, inbox, enter, control, initialized, ended, life, pipeline } = self;
+        let first = stage.slots().first().map_or("", |slot| &slot.id);
+        let span = tracing::error_span!(parent: &pipeline, "stage", stage = first);
+        drop(pipeline);
+        let entered = span.entered();
         let mut initialized = Some(initialized);
         let mut body = || {
             let result = stage.initialize();
@@ -66,6 +73,8 @@ impl Worker {
         if catch_unwind(AssertUnwindSafe(|| enter_all(&enter, &mut body))).is_err() {
             control.fail(NodeError::internal("a runtime panicked around a stage's thread"));
         }
+        // Closed before anybody learns that the stage has ended.
+        drop(entered);
         lock(&ended).push(stage);
         life.end();
     }

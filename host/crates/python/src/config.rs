@@ -24,6 +24,8 @@ pub struct CpythonConfig {
     /// Folders put at the end of `sys.path`, so that what is installed comes first. By default the one with this
     /// repository's `remotemedia` package, where that exists; none in a Python module, which is part of a package.
     pub module_paths: Vec<PathBuf>,
+    /// What an interpreter that the host starts finds in `os.environ` beside what the process has.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for CpythonConfig {
@@ -31,6 +33,6 @@ impl Default for CpythonConfig {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../sdk-python/python");
         let module_paths =
             if cfg!(Py_LIMITED_API) { Vec::new() } else { package.canonicalize().into_iter().collect() };
-        Self { venv: None, virtual_env: None, current_dir: None, module_paths }
+        Self { venv: None, virtual_env: None, current_dir: None, module_paths, environment: Vec::new() }
     }
 }

@@ -17,6 +17,7 @@ use remotemedia_core::{ErrorKind, NodeError};
 
 use crate::config::CpythonConfig;
 use crate::errors::{Verb, to_node_error};
+use crate::logs;
 use crate::shim;
 use crate::venv::Venv;
 
@@ -62,9 +63,12 @@ pub(crate) fn start(config: &CpythonConfig, base_dir: &Path) -> Result<&'static 
     Python::attach(|py| {
         let site_packages = interpreter.venv.as_ref().map(|venv| venv.site_packages.as_os_str());
         let module_paths: Vec<_> = config.module_paths.iter().map(|path| path.as_os_str()).collect();
-        shim::lookup(py)?
-            .call_method1("settle", (site_packages, module_paths, interpreter.embedded))
-            .map(drop)
+        shim::lookup(py)?.call_method1("settle", (site_packages, module_paths, interpreter.embedded))?;
+        if !interpreter.embedded {
+            return Ok(());
+        }
+        shim::lookup(py)?.call_method1("set_environment", (config.environment.clone(),))?;
+        logs::join(py)
     })
     .map_err(|error: PyErr| Python::attach(|py| to_node_error(py, &error, Verb::Start)))?;
     Ok(STARTED.get_or_init(|| interpreter))

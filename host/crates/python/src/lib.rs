@@ -18,11 +18,13 @@ mod config;
 mod embed;
 mod entering;
 mod errors;
+mod in_span;
 mod info;
 mod interpreter;
 mod kernel;
 mod live;
 mod loan;
+mod logs;
 pub mod marshal;
 mod node;
 mod object;
@@ -48,6 +50,7 @@ pub use venv::{Venv, VenvSource, find as find_venv};
 
 use class::ClassName;
 use errors::{Verb, to_node_error};
+use in_span::InSpan;
 use node::CpythonNode;
 
 /// The runtime of Python classes. Making one costs nothing: the interpreter starts with the first node that is one.
@@ -149,10 +152,12 @@ impl Runtime for CpythonRuntime {
         if let Some(live) = self.live(node) {
             return live.create();
         }
-        let created = self.with_class(node, |class, descriptor| {
-            let ports: Vec<String> = descriptor.inputs.into_iter().map(|port| port.name).collect();
-            CpythonNode::construct(class, node, &ports)
-                .map_err(|error| to_node_error(class.py(), &error, Verb::Construct))
+        let created = InSpan::make(node, || {
+            self.with_class(node, |class, descriptor| {
+                let ports: Vec<String> = descriptor.inputs.into_iter().map(|port| port.name).collect();
+                CpythonNode::construct(class, node, &ports)
+                    .map_err(|error| to_node_error(class.py(), &error, Verb::Construct))
+            })
         })?;
         match created {
             Some(node) => Ok(Box::new(node)),

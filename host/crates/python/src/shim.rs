@@ -45,6 +45,8 @@ shims! {
     describe = "shim/describe.py";
     /// Event loops and streams: the Python package's own.
     drive = "shim/drive.py";
+    /// Python's logging as events of the host.
+    logs = "shim/logs.py";
     /// Exceptions and objects in words.
     report = "shim/report.py";
     /// What objects have for nodes that are not Python's.

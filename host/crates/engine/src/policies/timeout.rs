@@ -12,6 +12,7 @@ use remotemedia_core::{
     ErrorKind, Node, NodeDescriptor, NodeError, NodeManifest, Operation, Outputs, Packet, Port, Runtime,
     RuntimeKind,
 };
+use tracing::Span;
 
 use super::breaker::Breaker;
 use super::clock::Clock;
@@ -57,6 +58,8 @@ pub(crate) struct Watch {
     began: AtomicU64,
     /// The stage whose thread makes the calls.
     life: OnceLock<Arc<StageLife>>,
+    /// What is logged of it belongs to the pipeline.
+    span: Span,
 }
 
 impl Watch {
@@ -67,7 +70,8 @@ impl Watch {
         breaker: Option<(Arc<Breaker>, Arc<dyn Clock>)>,
     ) -> Self {
         let epoch = Instant::now();
-        Self { id, limit, control, breaker, epoch, began: AtomicU64::new(IDLE), life: OnceLock::new() }
+        let (began, life, span) = (AtomicU64::new(IDLE), OnceLock::new(), Span::current());
+        Self { id, limit, control, breaker, epoch, began, life, span }
     }
 
     /// Names the stage whose thread makes the calls.
@@ -110,7 +114,9 @@ impl Watch {
             "the call did not return within {} ms (`timeout_ms`); its thread is left behind until it does",
             self.limit.as_millis()
         );
-        tracing::error!(target: "remotemedia::policy", node = &*self.id, "{message}");
+        self.span.in_scope(|| {
+            tracing::error!(target: "remotemedia::policy", node = &*self.id, "{message}");
+        });
         self.control.fail(NodeError::new(ErrorKind::Timeout, message).at(&self.id, Operation::Process));
         if let Some(life) = self.life.get() {
             life.abandon();

@@ -39,6 +39,11 @@ def settle(site_packages, module_paths, owns_interpreter):
             sys.path.append(path)
 
 
+def set_environment(variables):
+    """What the host hands on: for nodes, and for programs that they start."""
+    os.environ.update(variables)
+
+
 def _holds(folder, name):
     top = os.path.join(folder, name.partition(".")[0])
     return os.path.isfile(top + ".py") or os.path.isdir(top)

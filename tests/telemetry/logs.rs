@@ -1,0 +1,61 @@
+//! The log: every line is a JSON object with the session and the node, whoever wrote it.
+
+use serde_json::{Value, json};
+
+use super::{lines, run};
+use crate::binary::write_chain;
+
+#[test]
+fn what_python_nodes_log_joins_the_host_s_log_with_node_and_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = lines(&output.stderr);
+    let of_python: Vec<&Value> =
+        lines.iter().filter(|line| line["target"] == "remotemedia::python").collect();
+    let said: Vec<_> =
+        of_python.iter().map(|line| (line["level"].as_str(), line["message"].as_str())).collect();
+    // The host logs warnings, whatever level an author sets.
+    let of_one = |text| [(Some("warn"), Some(text)), (Some("error"), Some("went\nwrong"))];
+    assert_eq!(said, [of_one("got one"), of_one("got two")].concat());
+    for line in of_python {
+        assert_eq!((&line["logger"], &line["node"]), (&json!("talk.inner"), &json!("talker")));
+        let session = line["session"].as_str().unwrap();
+        assert!(session.strip_prefix("talk-").unwrap().parse::<u64>().is_ok(), "{session}");
+        let traceback = line["traceback"].as_str().unwrap_or_default();
+        assert_eq!(traceback.contains("KeyError: 'key'"), line["level"] == "error", "{line}");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z') && line.get("trace_id").is_none());
+    }
+}
+
+#[test]
+fn the_filter_lets_python_s_lower_levels_through_and_comes_from_rust_log_too() {
+    for variable in ["RUST_LOG", "REMOTEMEDIA_LOG"] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &[]).env(variable, "warn,remotemedia::python=info").output().unwrap();
+        let lines = lines(&output.stderr);
+        let informed = lines.iter().filter(|line| line["message"] == "no more" && line["level"] == "info");
+        assert_eq!(informed.count(), 2, "{lines:?}");
+        assert!(lines.iter().all(|line| line["message"] != "unheard"));
+    }
+}
+
+#[test]
+fn what_policies_do_is_logged_with_node_and_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let path =
+        write_chain(folder.path(), &[("sum", "CalculatorNode", json!({"operation": "add", "operand": 1}))]);
+    let mut manifest: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    manifest["nodes"][0]["on_error"] = "skip".into();
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let input = folder.path().join("in.jsonl");
+    std::fs::write(&input, "\"no number\"\n").unwrap();
+    let arguments = ["run", &path, "-i", input.to_str().unwrap(), "--json", "--log-format", "json"];
+    let output = crate::binary::command(&arguments).output().unwrap();
+    let lines = lines(&output.stderr);
+    let skipped = lines.iter().find(|line| line["target"] == "remotemedia::policy").unwrap_or_else(|| {
+        panic!("{lines:?} {}", String::from_utf8_lossy(&output.stdout));
+    });
+    assert_eq!((&skipped["node"], &skipped["level"]), (&json!("sum"), &json!("warn")));
+    assert!(skipped["session"].as_str().unwrap().starts_with("test-"), "{skipped}");
+}
