@@ -168,7 +168,7 @@ fn what_is_beyond_the_bound_is_left_out_and_counted() {
 
 #[test]
 fn a_call_that_fails_or_panics_says_why_and_ends() {
-    for (panics, expected) in [(false, "no more"), (true, "the node panicked: boom")] {
+    for (panics, expected) in [(false, "no more"), (true, "boom")] {
         let runtime = TestRuntime::new().with("Bad", PayloadKind::Any, move |_, _, packet, _| {
             assert!(!(panics && packet.pts_ns == 3), "boom");
             if packet.pts_ns == 3 { Err(NodeError::new(ErrorKind::Internal, "no more")) } else { Ok(()) }
@@ -181,9 +181,11 @@ fn a_call_that_fails_or_panics_says_why_and_ends() {
         let failed: Vec<_> = calls(&trace).filter(|(_, call)| call.error.is_some()).collect();
         let [(event, call)] = failed[..] else { panic!("{failed:?}") };
         assert_eq!((call.node, call.pts_ns), (1, Some(3)));
-        assert_eq!(call.error.as_deref(), Some(expected));
+        assert!(call.error.as_deref().unwrap().ends_with(expected), "{:?}", call.error);
         assert!(event.end_ns >= event.begin_ns);
-        assert_eq!(counts(&trace, Operation::Cleanup), BTreeMap::from([(0, 1), (1, 1)]));
+        // Who panicked is not called again.
+        let cleaned = if panics { BTreeMap::from([(0, 1)]) } else { BTreeMap::from([(0, 1), (1, 1)]) };
+        assert_eq!(counts(&trace, Operation::Cleanup), cleaned);
         assert!(trace.threads.iter().all(|thread| thread.unfinished.is_none()));
     }
 }
