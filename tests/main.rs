@@ -47,11 +47,11 @@ mod reliability;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod top;
 #[cfg(test)]
 mod traces;
-#[cfg(test)]
-mod telemetry;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]
