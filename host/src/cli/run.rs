@@ -50,10 +50,10 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         }
         for source in plan.graph().nodes().iter().map(|node| &node.manifest) {
             if source.live.is_some_and(|live| live.queue().is_some()) {
-                eprintln!(
+                console::tell(&format!(
                     "note: node `{}`: `live` has no effect here: files wait, and nothing is dropped",
                     source.id
-                );
+                ));
             }
         }
     }
