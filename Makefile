@@ -29,7 +29,7 @@ demo: build ## Find the speech in a recording with native, wasm and Python nodes
 
 # The integration tests call the binary of their own profile, so it is built first.
 test: setup ## Run the whole test suite
-	@.ci/system-tools.sh cc espeak-ng docker-registry prlimit unshare
+	@.ci/system-tools.sh cc espeak-ng docker-registry prlimit unshare promtool
 	$(CARGO) build --locked --workspace --lib --bins --tests
 	cd guest-nodes/rust && $(CARGO) test --locked --quiet --target-dir target
 	cd guest-nodes/python && PYTHONPATH=sdk .venv/bin/python -m unittest --quiet

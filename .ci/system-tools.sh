@@ -10,6 +10,7 @@ package_of() {
     c++) echo g++ ;;
     node) echo nodejs ;;
     prlimit | unshare) echo util-linux ;;
+    promtool) echo prometheus ;;
     *) echo "$1" ;;
   esac
 }

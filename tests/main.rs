@@ -35,6 +35,8 @@ mod manifests;
 #[cfg(test)]
 mod media_files;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod node_golden;
 #[cfg(test)]
 mod node_kit;

@@ -1,8 +1,9 @@
 //! The grammar of the command line. The doc comments are the help texts.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::console;
@@ -222,7 +223,7 @@ pub struct RunOptions {
     /// How much audio is read at a time, in milliseconds. Results do not depend on it.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub chunk_ms: u32,
-    /// Write what the engine counted, as JSON.
+    /// Write what the engine counted, as JSON; also when the run fails or is interrupted.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metrics: Option<PathBuf>,
     /// Record every call, queue and wait, and write a trace for https://ui.perfetto.dev, also of a run that fails.
@@ -232,6 +233,14 @@ pub struct RunOptions {
     /// `remotemedia/<process id>.sock` in XDG_RUNTIME_DIR.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
     pub inspect: Option<Option<PathBuf>>,
+    /// Serve what the engine counts to Prometheus, at /metrics of this address, while the pipeline runs. Whoever can
+    /// connect can read it: 127.0.0.1 keeps it on this machine. Port 0 is any free one.
+    #[arg(long, value_name = "IP:PORT")]
+    pub prometheus: Option<SocketAddr>,
+    /// Print what each node took, and which one to look at first, to standard error. By default on a terminal only.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pub table: When,
     /// Write a report with graph, waveform, segments and call times, and print its tables.
     #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
@@ -244,6 +253,18 @@ pub struct RunOptions {
     /// How often that is made durable, in milliseconds; 0 is after every packet.
     #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "checkpoint")]
     pub checkpoint_interval_ms: u64,
+}
+
+/// Whether something is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, and not with --json.
+    #[default]
+    Auto,
+    /// Wherever it goes.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// Prints the completion script of `shell`.

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
 
+use super::args::When;
 use super::failure::Failure;
 use crate::media::what_to_do;
 
@@ -40,4 +41,9 @@ pub fn print(colored: &str, plain: &str) {
 /// The form of a message that suits standard error.
 pub fn for_stderr<'a>(colored: &'a str, plain: &'a str) -> &'a str {
     if io::stderr().is_terminal() { colored } else { plain }
+}
+
+/// Whether a table goes to standard error.
+pub fn wants_table(when: When) -> bool {
+    when == When::Always || when == When::Auto && io::stderr().is_terminal()
 }

@@ -10,16 +10,17 @@ mod sets;
 mod speech;
 mod watched;
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::Host;
 use crate::media::OutputFile;
-use crate::report::Waveform;
-use crate::telemetry;
+use crate::report::{Waveform, run_table};
+use crate::telemetry::{self, PrometheusServer};
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use serde_json::{Value, json};
 
-use super::args::{RunArgs, RunOptions};
+use super::args::{RunArgs, RunOptions, When};
 use super::console;
 use super::failure::Failure;
 use super::graph::write_file;
@@ -86,7 +87,7 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         began: Instant::now(),
     };
     let mut watched = Watched::begin(options)?;
-    let ran = job.execute(host, plan, &interrupt, &mut watched, as_json);
+    let ran = job.execute(host, plan, options, &interrupt, &mut watched, as_json);
     // A run that failed is the one that people want to see.
     let ended = watched.end(ran.is_ok(), as_json);
     if let (Err(_), false, Some(advice)) =
@@ -118,6 +119,7 @@ impl Job {
         &mut self,
         host: &Host,
         plan: &Plan,
+        wanted: &RunOptions,
         interrupt: &Interrupt,
         watched: &mut Watched,
         as_json: bool,
@@ -132,7 +134,10 @@ impl Job {
         interrupt.cancels(pipeline.canceller());
         watched.started(host, &pipeline, as_json)?;
         telemetry::observe(pipeline.metrics_reader());
+        interrupt.writes_metrics(pipeline.metrics_reader(), wanted.metrics.as_deref());
+        let _scrapes = wanted.prometheus.map(|address| scrapes(address, &pipeline, as_json)).transpose()?;
         let ran = self.pump(&mut pipeline);
+        let counted = write_metrics(wanted, &pipeline.metrics());
         if interrupt.happened() {
             return Err(Failure::interrupted());
         }
@@ -140,6 +145,7 @@ impl Job {
         self.progress.finish();
         // From here on files get their names; an interrupt between two of them would leave a part of the results.
         self.outlets.finish()?;
+        counted?;
         Ok(pipeline.metrics())
     }
 
@@ -211,16 +217,15 @@ impl Job {
         as_json: bool,
     ) -> Result<Option<Checkpoint>, Failure> {
         let wall_seconds = self.began.elapsed().as_secs_f64();
-        if let Some(path) = &wanted.metrics {
-            let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
-            write_file(path, &format!("{metrics:#}\n"))?;
-        }
         let summary = speech::Summary::new(&self.results, truth);
         if let Some(path) = &wanted.report {
             let page = summary.page(plan, metrics, &self.inputs, self.waveform.as_ref(), wall_seconds);
             write_file(path, &page)?;
         }
         if as_json {
+            if wanted.table == When::Always {
+                console::tell(run_table(metrics).trim_end());
+            }
             let mut object = json!({
                 "status": "ok",
                 "outputs": self.results.to_json(&self.outlets),
@@ -240,11 +245,36 @@ impl Job {
             console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
+        if console::wants_table(wanted.table) {
+            console::tell(&format!("\n{}", run_table(metrics).trim_end()));
+        }
         if let Some(path) = &wanted.report {
             console::tell(&format!("report: {}", path.display()));
         }
         Ok(self.checkpoint)
     }
+}
+
+/// Writes the file of `--metrics`, if one is wanted.
+fn write_metrics(wanted: &RunOptions, metrics: &Metrics) -> Result<(), Failure> {
+    wanted.metrics.as_deref().map_or(Ok(()), |path| write_file(path, &metrics_text(metrics)))
+}
+
+/// What is in that file.
+fn metrics_text(metrics: &Metrics) -> String {
+    let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
+    format!("{metrics:#}\n")
+}
+
+/// Serves the metrics of `pipeline` as long as the result lives.
+fn scrapes(address: SocketAddr, pipeline: &Pipeline, as_json: bool) -> Result<PrometheusServer, Failure> {
+    let server = PrometheusServer::start(address, pipeline.metrics_reader()).map_err(|error| {
+        Failure::usage(format!("cannot serve metrics at {address} (--prometheus): {error}"))
+    })?;
+    if !as_json {
+        console::tell(&format!("note: metrics at http://{}/metrics", server.address()));
+    }
+    Ok(server)
 }
 
 /// The runtime of every node: the plan's choice, unless another one had to take over at the start.

@@ -2,7 +2,9 @@
 //! pipeline tells other programs. The engine counts and records; what leaves the process goes through here, one file per
 //! way out.
 
+mod exposition;
 mod fields;
+mod http;
 pub mod inspect;
 pub mod inspect_client;
 pub mod inspect_socket;
@@ -10,11 +12,13 @@ mod log;
 mod otlp;
 mod otlp_metrics;
 mod perfetto;
+mod prometheus;
 mod start;
 pub mod trace_file;
 mod trace_ids;
 
 pub use log::LogFormat;
 pub use otlp_metrics::observe;
+pub use prometheus::PrometheusServer;
 pub use start::{Telemetry, TelemetryError, TelemetrySettings};
 pub use trace_ids::TraceContext;

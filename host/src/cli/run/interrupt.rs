@@ -1,15 +1,18 @@
 //! Ctrl-C: the first one ends the pipeline in good order, the second one, or a call that does not return, ends
 //! the process. Unfinished output files disappear either way.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::media::{remove_unfinished_files, stop_waiting_for_pipes};
-use remotemedia_engine::Canceller;
+use remotemedia_engine::{Canceller, MetricsReader};
 
+use super::metrics_text;
 use crate::cli::console;
 use crate::cli::failure::{EXIT_INTERRUPTED, Failure};
+use crate::cli::graph::write_file;
 
 /// Longest time that nodes get for their cleanup; the engine itself waits five seconds for a running call.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(7);
@@ -19,6 +22,8 @@ const READ_LIMIT: Duration = Duration::from_millis(1_000);
 static HAPPENED: AtomicBool = AtomicBool::new(false);
 static READING: AtomicBool = AtomicBool::new(false);
 static CANCELLER: Mutex<Option<Canceller>> = Mutex::new(None);
+/// Written when the process leaves in the middle.
+static METRICS: Mutex<Option<(MetricsReader, PathBuf)>> = Mutex::new(None);
 
 /// The watch over Ctrl-C and a polite `kill`.
 pub struct Interrupt(());
@@ -68,6 +73,12 @@ impl Interrupt {
         *CANCELLER.lock().unwrap_or_else(PoisonError::into_inner) = Some(canceller);
     }
 
+    /// When the process leaves in the middle, what was counted until then is written to `path` all the same.
+    pub fn writes_metrics(&self, reader: MetricsReader, path: Option<&Path>) {
+        let wanted = path.map(|path| (reader, path.to_owned()));
+        *METRICS.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+    }
+
     /// True after the first Ctrl-C.
     pub fn happened(&self) -> bool {
         HAPPENED.load(Ordering::SeqCst)
@@ -100,6 +111,10 @@ fn interrupted() {
 
 fn leave() -> ! {
     remove_unfinished_files();
+    if let Some((reader, path)) = METRICS.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // The interrupt is what is told; that its metrics could not be written as well would not change anything.
+        let _ = write_file(&path, &metrics_text(&reader.read()));
+    }
     console::tell("error: interrupted; no file was written");
     std::process::exit(i32::from(EXIT_INTERRUPTED))
 }

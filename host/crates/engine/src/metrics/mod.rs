@@ -16,5 +16,11 @@ pub use snapshot::{
     Metrics, NodeMetrics, PolicyMetrics, QueueMetrics, SCHEMA_VERSION, TimeBucket, TimeMetrics,
 };
 
+/// The JSON Schema of [`Metrics`], made from the types.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Metrics).to_value()
+}
+
 #[cfg(test)]
 mod tests;

@@ -222,3 +222,85 @@ fn nobody_takes_notes_when_nobody_counts() {
     let mut pipeline = runtime.start_with(&manifest(&[("a", "Asks")], &[]), options);
     pipeline.run(numbers(0..3).map(|packet| ("a", packet))).unwrap();
 }
+
+/// docs/metrics.schema.json.
+fn committed_schema() -> serde_json::Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/metrics.schema.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_types() {
+    let made = crate::metrics::json_schema();
+    let fresh = std::env::temp_dir().join("metrics.schema.json");
+    if committed_schema() != made {
+        std::fs::write(&fresh, format!("{made:#}\n")).unwrap();
+        panic!("docs/metrics.schema.json is not current; the schema of today is in {}", fresh.display());
+    }
+}
+
+#[test]
+fn metrics_of_real_pipelines_fit_the_schema_and_can_be_read_back() {
+    let schema = jsonschema::validator_for(&committed_schema()).unwrap();
+    let runtime = TestRuntime::new().with("Fails", PayloadKind::Any, |_, _, packet, _| {
+        if packet.pts_ns < 3 { Ok(()) } else { Err(NodeError::new(ErrorKind::Transient, "now and then")) }
+    });
+    let two = [("a", "Pass"), ("b", "Fails")];
+    let mut told = vec![
+        run(&runtime, &manifest(&two, &[("a", "=>b")]), numbers(0..9).collect()),
+        run(&runtime, &manifest(&two, &[("a", "b")]), Vec::new()),
+    ];
+    let mut guarded = manifest(&two[1..], &[]);
+    guarded.nodes[0].circuit_breaker = Some(serde_json::from_value(json!({})).unwrap());
+    guarded.nodes[0].on_error = remotemedia_core::manifest::OnError::Skip;
+    told.push(run(&runtime, &guarded, numbers(0..20).collect()));
+    assert!(told[2].node_metrics[0].policies.breaker.is_some());
+    for metrics in told {
+        let value = serde_json::to_value(&metrics).unwrap();
+        let faults: Vec<String> = schema.iter_errors(&value).map(|fault| fault.to_string()).collect();
+        assert_eq!(faults, [""; 0]);
+        let again: Metrics = serde_json::from_value(value).unwrap();
+        assert_eq!(again.node_metrics, metrics.node_metrics);
+        assert_eq!(again.schema_version, crate::metrics::SCHEMA_VERSION);
+    }
+}
+
+/// What programs written against the older format read: see COMPAT of the format, PipelineMetrics::to_json.
+#[test]
+fn every_field_of_the_older_format_is_there_with_its_meaning() {
+    let runtime = TestRuntime::new();
+    let metrics = run(&runtime, &manifest(&[("a", "Pass")], &[]), numbers(0..4).collect());
+    let value = serde_json::to_value(&metrics).unwrap();
+    for name in [
+        "pipeline_id",
+        "total_executions",
+        "total_duration_us",
+        "total_duration_ms",
+        "peak_memory_bytes",
+        "peak_memory_mb",
+        "node_metrics",
+        "metrics_overhead_us",
+    ] {
+        assert!(!value[name].is_null(), "{name}");
+    }
+    let number = |value: &serde_json::Value, name: &str| value[name].as_f64().unwrap();
+    assert_eq!(number(&value, "total_executions"), 1.0);
+    assert!(
+        (number(&value, "total_duration_us") - 1_000.0 * number(&value, "total_duration_ms")).abs() < 1e-6
+    );
+    let peak_mb = number(&value, "peak_memory_bytes") / 1_048_576.0;
+    assert!(peak_mb > 1.0 && (number(&value, "peak_memory_mb") - peak_mb).abs() < 1e-6);
+    assert!(number(&value, "metrics_overhead_us") > 0.0);
+    let node = &value["node_metrics"][0];
+    assert_eq!(node["node_id"], "a");
+    assert_eq!(
+        [4.0, 4.0, 0.0],
+        ["execution_count", "success_count", "error_count"].map(|name| number(node, name))
+    );
+    assert_eq!(number(node, "success_rate"), 1.0);
+    let [total, avg, min, max] =
+        ["total", "avg", "min", "max"].map(|name| number(node, &format!("{name}_duration_us")));
+    assert!(min <= avg && avg <= max && max <= total, "{min} {avg} {max} {total}");
+    assert!((avg - total / 4.0).abs() < 1e-9);
+}

@@ -1,0 +1,254 @@
+//! What a run tells about itself while it runs and when it ends: the file of `--metrics`, what Prometheus gets, the table.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::binary::{Done, command, remotemedia, write_chain, write_wav};
+
+/// 20 ms at 48 kHz, mono.
+const CHUNK_FRAMES: usize = 960;
+const CHUNK_BYTES: usize = CHUNK_FRAMES * 4;
+const CHUNKS: usize = 200;
+
+/// A run in the middle of its input, and where it serves its metrics.
+struct Running {
+    child: Child,
+    stdin: Option<std::process::ChildStdin>,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// Two nodes, fed all of [`CHUNKS`] through a pipe that stays open.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = [("gain", "AudioGain", json!({"gain_db": -6.0})), ("pass", "PassThrough", json!({}))];
+        let manifest = write_chain(folder.path(), &nodes);
+        let wav =
+            write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..CHUNKS * CHUNK_FRAMES).map(|_| 0.5));
+        let mut child = command(&["run", &manifest, "-i", "-", "--prometheus", "127.0.0.1:0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&fs::read(wav).unwrap()).unwrap();
+        let mut note = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
+        let address =
+            note.trim().strip_prefix("note: metrics at http://").unwrap_or_else(|| panic!("{note}"));
+        let address = address.strip_suffix("/metrics").unwrap().parse().unwrap();
+        Self { child, stdin: Some(stdin), address, _folder: folder }
+    }
+
+    /// The answer to what is sent as it is: (status and headers, body).
+    fn ask(&self, request: &[u8]) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+        (head.to_owned(), body.to_owned())
+    }
+
+    fn scrape(&self, accept: &str) -> (String, String) {
+        self.ask(format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n").as_bytes())
+    }
+
+    /// A scrape from a moment at which `node` had got at least `calls` packets.
+    fn scrape_after(&self, node: &str, calls: f64, accept: &str) -> String {
+        loop {
+            let (head, body) = self.scrape(accept);
+            assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+            if value(&body, "remotemedia_node_input_packets_total", &[("node", node)]) >= calls {
+                return body;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn finish(mut self) {
+        drop(self.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// The value of the series called `name` that has all of `labels`.
+fn value(page: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let found = page.lines().find_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (its_labels, number) = match rest.strip_prefix('{') {
+            Some(rest) => rest.split_once("} ")?,
+            None => ("", rest.strip_prefix(' ')?),
+        };
+        let has = |(label, value): &(&str, &str)| its_labels.contains(&format!("{label}=\"{value}\""));
+        labels.iter().all(has).then(|| number.parse().unwrap())
+    });
+    found.unwrap_or_else(|| panic!("no {name} with {labels:?} in:\n{page}"))
+}
+
+#[test]
+fn prometheus_gets_true_counts_while_the_pipeline_runs() {
+    let running = Running::start();
+    // The last chunks may be in a buffer until the input ends.
+    let page = running.scrape_after("pass", CHUNKS as f64 * 0.9, "text/plain");
+    let of =
+        |node, name| value(&page, name, &[("node", node), ("runtime", "native"), ("pipeline", "test-0")]);
+    for node in ["gain", "pass"] {
+        let packets = of(node, "remotemedia_node_input_packets_total");
+        assert_eq!(of(node, "remotemedia_node_output_packets_total"), packets);
+        assert_eq!(of(node, "remotemedia_node_input_bytes_total"), packets * CHUNK_BYTES as f64);
+        assert_eq!(of(node, "remotemedia_node_call_duration_seconds_count"), packets);
+        let all = [("node", node), ("le", "+Inf")];
+        assert_eq!(value(&page, "remotemedia_node_call_duration_seconds_bucket", &all), packets);
+        assert!(of(node, "remotemedia_node_call_duration_seconds_sum") > 0.0);
+    }
+    assert_eq!(value(&page, "remotemedia_pipeline_running", &[]), 1.0);
+    let audio = value(&page, "remotemedia_pipeline_audio_seconds_total", &[]);
+    assert!((audio - of("gain", "remotemedia_node_input_packets_total") * 0.02).abs() < 1e-9, "{audio}");
+    assert!(value(&page, "process_resident_memory_bytes", &[]) > 1e6);
+    assert!(value(&page, "process_cpu_seconds_total", &[]) > 0.0);
+    running.finish();
+}
+
+#[test]
+fn promtool_finds_nothing_to_say_about_the_exposition() {
+    let running = Running::start();
+    let page = running.scrape_after("pass", 1.0, "text/plain");
+    running.finish();
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is missing: install Debian's package prometheus (.ci/system-tools.sh promtool)");
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let done = Done::from(promtool.wait_with_output().unwrap());
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", ""), "{page}");
+}
+
+#[test]
+fn who_asks_for_openmetrics_gets_it() {
+    let running = Running::start();
+    let (head, page) = running.scrape("application/openmetrics-text; version=1.0.0, text/plain;q=0.5");
+    assert!(head.contains("Content-Type: application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(
+        page.ends_with("# EOF\n") && page.contains("# UNIT remotemedia_node_input_bytes bytes\n"),
+        "{page}"
+    );
+    let (head, page) = running.scrape("*/*");
+    assert!(head.contains("Content-Type: text/plain; version=0.0.4"), "{head}");
+    assert!(
+        !page.contains("# EOF") && page.contains("# TYPE remotemedia_node_input_bytes_total counter\n"),
+        "{page}"
+    );
+    running.finish();
+}
+
+#[test]
+fn bad_requests_are_answered_and_hold_nothing_up() {
+    let running = Running::start();
+    let idle: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(running.address).unwrap()).collect();
+    let status = |request: &[u8]| running.ask(request).0.lines().next().unwrap().to_owned();
+    assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found");
+    assert_eq!(status(b"POST /metrics HTTP/1.1\r\n\r\n"), "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(status(b"\x16\x03\x01\x00\xa5\r\n\r\n"), "HTTP/1.1 400 Bad Request");
+    // Just as long as may be, and not ended: what was sent is read to its end, so that the answer arrives.
+    let mut long = b"GET /metrics HTTP/1.1\r\nx: ".to_vec();
+    long.resize(8 * 1024, b'y');
+    assert_eq!(status(&long), "HTTP/1.1 431 Request Header Fields Too Large");
+    let (head, body) = running.ask(b"HEAD /metrics HTTP/1.1\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 OK") && body.is_empty(), "{head} {body}");
+    running.scrape_after("pass", CHUNKS as f64 * 0.9, "text/plain");
+    drop(idle);
+    running.finish();
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_in_the_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_chain(folder.path(), &[("a", "PassThrough", json!({}))]);
+    let wav = write_wav(&folder.path().join("in.wav"), 8_000, 1, [0.0; 80]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let done = remotemedia(&["run", &manifest, "-i", &wav, "--prometheus", &address]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains(&address) && done.stderr.contains("--prometheus"), "{}", done.stderr);
+}
+
+#[test]
+fn metrics_are_written_when_the_run_fails_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_chain(folder.path(), &[("a", "PassThrough", json!({}))]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("in.jsonl"), "1\n2\n3\n{no json\n5\n").unwrap();
+    let done = remotemedia(&["run", &manifest, "-i", &path("in.jsonl"), "--metrics", &path("m.json")]);
+    assert_ne!(done.code, 0, "{}", done.stdout);
+    let metrics: Value = serde_json::from_slice(&fs::read(path("m.json")).unwrap()).unwrap();
+    assert_eq!(metrics["schema_version"], 1);
+    assert_eq!(metrics["node_metrics"][0]["execution_count"], 3);
+}
+
+#[test]
+fn metrics_are_written_when_the_run_is_interrupted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_chain(folder.path(), &[("a", "PassThrough", json!({}))]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // The pipe stays open, so the interrupt finds the process in a read.
+    let mut child =
+        command(&["run", &manifest, "-i", "-", "--metrics", &path("m.json"), "--prometheus", "127.0.0.1:0"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let wav = write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..100 * CHUNK_FRAMES).map(|_| 0.5));
+    stdin.write_all(&fs::read(wav).unwrap()).unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    // Once it says this, it runs.
+    stderr.read_line(&mut String::new()).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let metrics: Value = serde_json::from_slice(&fs::read(path("m.json")).unwrap()).unwrap();
+    assert_eq!(metrics["node_metrics"][0]["node_id"], "a");
+    drop(stdin);
+}
+
+#[test]
+fn the_table_is_for_terminals_unless_somebody_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = [("gain", "AudioGain", json!({"gain_db": -6.0})), ("denoise", "Denoise", json!({}))];
+    let manifest = write_chain(folder.path(), &nodes);
+    let wav =
+        write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..480_000).map(|n| (n % 100) as f32 / 200.0));
+    let run = |more: &[&str]| {
+        let mut args = vec!["run", manifest.as_str(), "-i", wav.as_str()];
+        args.extend(more);
+        let done = remotemedia(&args);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        done
+    };
+    for more in [&[][..], &["--json"], &["--table=never"]] {
+        assert!(!run(more).stderr.contains("bottleneck"), "{more:?}");
+    }
+    for more in [&["--table"][..], &["--table=always", "--json"]] {
+        let done = run(more);
+        let row = |id: &str| {
+            let line = done.stderr.lines().find(|line| line.starts_with(id) && line.contains("native"));
+            line.unwrap_or_else(|| panic!("{}", done.stderr)).split_whitespace().collect::<Vec<_>>()
+        };
+        // 10 s in chunks of 20 ms.
+        assert_eq!((row("gain")[1], row("gain")[2]), ("native", "500"));
+        assert_eq!((row("denoise")[1], row("denoise")[2]), ("native", "500"));
+        let said = done.stderr.lines().find(|line| line.starts_with("bottleneck: "));
+        assert!(said.is_some_and(|line| line.contains("denoise: its calls are")), "{}", done.stderr);
+        assert!(!done.stdout.contains("bottleneck"));
+    }
+}
