@@ -1,8 +1,10 @@
 """What a run gives back, and what it calls."""
 
 import asyncio
+import json
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 from sample_nodes import (
@@ -323,3 +325,38 @@ def test_metrics_count_every_run(mode):
     assert metrics["peak_memory_mb"] > 1
     assert metrics["metrics_overhead_us"] > 0
     assert Pipeline([Plus()], mode=mode).get_metrics() is None
+
+
+def test_metrics_have_the_fields_of_the_published_schema(mode):
+    schema = json.loads((Path(__file__).parents[2] / "docs/metrics.schema.json").read_text())
+    pipeline = Pipeline([Plus(), Fails(at=4)], name="counted", enable_metrics=True, mode=mode)
+    pipeline.run_sync([1, 2])
+    with pytest.raises(NodeError):
+        pipeline.run_sync([1, 3, 9])
+    metrics = pipeline.get_metrics()
+    assert set(metrics) == set(schema["properties"])
+    assert (metrics["schema_version"], metrics["pipeline_name"]) == (1, "counted")
+    assert metrics["peak_memory_bytes"] >= metrics["resident_memory_bytes"] > 1e6
+    of_node = schema["$defs"]["NodeMetrics"]["properties"]
+    for node in metrics["node_metrics"]:
+        assert set(node) == set(of_node)
+        histogram = node["duration_histogram_us"]
+        assert sum(bucket["count"] for bucket in histogram) == node["execution_count"]
+        assert histogram[-1]["below_us"] / 2 <= node["max_duration_us"] < histogram[-1]["below_us"]
+        percentiles = [node[f"p{share}_duration_us"] for share in (50, 90, 99)]
+        assert node["min_duration_us"] <= percentiles[0] <= percentiles[1] <= percentiles[2] <= node["max_duration_us"]
+    assert sum(metrics["node_metrics"][1]["errors_by_kind"].values()) == 1
+    json.dumps(metrics)
+
+
+def test_percentiles_of_several_runs_are_read_off_the_histogram():
+    from remotemedia.core.metrics import NodeCounter
+
+    counter = NodeCounter("a", "A")
+    # Evenly spread in one range, so that the right answers are known: 1,024 to 2,047 ns.
+    for took_ns in range(1024, 2048):
+        counter.record(took_ns, 1, False)
+    node = counter.snapshot()
+    assert node["p50_duration_us"] == pytest.approx(1.536, rel=0.001)
+    assert node["p99_duration_us"] == pytest.approx(2.038, rel=0.001)
+    assert node["duration_histogram_us"] == [{"below_us": 2.048, "count": 1024}]

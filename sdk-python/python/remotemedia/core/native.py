@@ -241,7 +241,7 @@ class NativeSession(Session):
 
     def _absorb(self) -> None:
         if self._metrics is not None and (counted := self._engine.take_metrics()) is not None:
-            self._metrics.absorb(json.loads(counted)["node_metrics"])
+            self._metrics.absorb(json.loads(counted))
 
     def _asked(self, method: Any, *arguments: Any) -> Any:
         """Calls the engine. What a Python node raised is raised as it was, not as the engine tells it."""

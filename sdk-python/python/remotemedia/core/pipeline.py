@@ -308,10 +308,10 @@ class Pipeline:
     def get_metrics(self) -> dict[str, Any] | None:
         """What was counted in all runs so far, or None without `enable_metrics`.
 
-        {"pipeline_id", "total_executions", "total_duration_us", "total_duration_ms", "peak_memory_bytes",
+        {"schema_version", "pipeline_id", "total_executions", "total_duration_us", "total_duration_ms", "peak_memory_bytes",
         "peak_memory_mb", "node_metrics": [{"node_id", "execution_count", "success_count", "error_count",
         "success_rate", "total_duration_us", "avg_duration_us", "min_duration_us", "max_duration_us", …}],
-        "metrics_overhead_us"}
+        "metrics_overhead_us", …}; all fields are those of `remotemedia.core.metrics.PipelineMetrics`.
         """
         if not self.enable_metrics:
             return None
