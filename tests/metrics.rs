@@ -18,18 +18,20 @@ const CHUNKS: usize = 200;
 struct Running {
     child: Child,
     stdin: Option<std::process::ChildStdin>,
+    /// What is still to be fed.
+    rest: Vec<u8>,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Running {
-    /// Two nodes, fed all of [`CHUNKS`] through a pipe that stays open.
+    /// Two nodes, fed [`CHUNKS`] of a longer file through a pipe that stays open.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let nodes = [("gain", "AudioGain", json!({"gain_db": -6.0})), ("pass", "PassThrough", json!({}))];
         let manifest = write_chain(folder.path(), &nodes);
         let wav =
-            write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..CHUNKS * CHUNK_FRAMES).map(|_| 0.5));
+            write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..2 * CHUNKS * CHUNK_FRAMES).map(|_| 0.5));
         let mut child = command(&["run", &manifest, "-i", "-", "--prometheus", "127.0.0.1:0"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -37,13 +39,15 @@ impl Running {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&fs::read(wav).unwrap()).unwrap();
+        let mut fed = fs::read(wav).unwrap();
+        let rest = fed.split_off(CHUNKS * CHUNK_BYTES);
+        stdin.write_all(&fed).unwrap();
         let mut note = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
         let address =
             note.trim().strip_prefix("note: metrics at http://").unwrap_or_else(|| panic!("{note}"));
         let address = address.strip_suffix("/metrics").unwrap().parse().unwrap();
-        Self { child, stdin: Some(stdin), address, _folder: folder }
+        Self { child, stdin: Some(stdin), rest, address, _folder: folder }
     }
 
     /// The answer to what is sent as it is: (status and headers, body).
@@ -73,7 +77,7 @@ impl Running {
     }
 
     fn finish(mut self) {
-        drop(self.stdin.take());
+        self.stdin.take().unwrap().write_all(&self.rest).unwrap();
         assert!(self.child.wait().unwrap().success());
     }
 }
@@ -209,7 +213,7 @@ fn metrics_are_written_when_the_run_is_interrupted_too() {
             .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let wav = write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..100 * CHUNK_FRAMES).map(|_| 0.5));
-    stdin.write_all(&fs::read(wav).unwrap()).unwrap();
+    stdin.write_all(&fs::read(wav).unwrap()[..50 * CHUNK_BYTES]).unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     // Once it says this, it runs.
     stderr.read_line(&mut String::new()).unwrap();
