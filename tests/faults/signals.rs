@@ -67,7 +67,7 @@ fn an_interrupt_a_kill_and_a_hang_up_let_nodes_clean_up_and_leave_no_output() {
         running.signal(signal);
         let_calls_return(&job, &mut running);
         let done = running.end();
-        says(&the_error(&done, 130), &["interrupted", "no file was written"]);
+        says(&the_error(&done, 130), &["interrupted", "no output file was written"]);
         assert!(job.left().contains(&"cleaned up".to_owned()), "{signal}: {:?}", job.left());
         job.has_none_of(&["out.jsonl"]);
     }

@@ -95,7 +95,7 @@ impl Failure {
 
     /// Ctrl-C.
     pub fn interrupted() -> Self {
-        Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no file was written")
+        Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no output file was written")
     }
 
     /// The plan of the manifest called `name` cannot be made.

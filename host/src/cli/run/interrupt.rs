@@ -115,7 +115,7 @@ fn leave() -> ! {
         // The interrupt is what is told; that its metrics could not be written as well would not change anything.
         let _ = write_file(&path, &metrics_text(&reader.read()));
     }
-    console::tell("error: interrupted; no file was written");
+    console::tell("error: interrupted; no output file was written");
     std::process::exit(i32::from(EXIT_INTERRUPTED))
 }
 
