@@ -17,7 +17,8 @@ use crate::plan::Plan;
 pub struct Entered {
     /// Index of the node.
     pub node: usize,
-    /// How many packets, replayed ones included.
+    /// How many packets, replayed ones included. Of the inputs that only nodes outside the tail feed: while replaying,
+    /// nothing comes from within it.
     pub packets: u64,
     /// A checksum (CRC-32) of all of them in order: equal for equal packets. Of an object that only its runtime can
     /// open, nothing but the type's name and the time count.
@@ -26,6 +27,8 @@ pub struct Entered {
 
 #[derive(Debug, Default)]
 struct Entry {
+    /// The node's inputs that nodes of the tail feed, too: what comes there is dropped, and not counted.
+    also_from_tail: Vec<Port>,
     packets: AtomicU64,
     checksum: AtomicU32,
 }
@@ -53,11 +56,19 @@ impl Replay {
             let from_outside = || graph.edges().iter().any(|edge| edge.to == node && !tail[edge.from]);
             tail[node] && (sources.contains(&node) || from_outside())
         };
-        let entries = (0..tail.len()).map(|node| enters(node).then(Arc::default)).collect();
+        let entry = |node: usize| {
+            let from_tail = graph.edges().iter().filter(|edge| edge.to == node && tail[edge.from]);
+            let also_from_tail = from_tail.map(|edge| edge.in_port).collect();
+            Arc::new(Entry { also_from_tail, ..Entry::default() })
+        };
+        let entries = (0..tail.len()).map(|node| enters(node).then(|| entry(node))).collect();
         Arc::new(Self { tail, entries, replaying: Arc::default() })
     }
 
     /// True when node `index` gets nothing while replaying.
+    ///
+    /// # Panics
+    /// When the plan has no node `index`.
     #[must_use]
     pub fn is_tail(&self, index: usize) -> bool {
         self.tail[index]
@@ -107,10 +118,12 @@ impl Node for Gate {
     }
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
-        // Only this thread writes them.
-        let before = self.entry.checksum.load(Ordering::Relaxed);
-        self.entry.checksum.store(checksum(before, port, &packet), Ordering::Release);
-        self.entry.packets.fetch_add(1, Ordering::Release);
+        if !self.entry.also_from_tail.contains(&port) {
+            // Only this thread writes them.
+            let before = self.entry.checksum.load(Ordering::Relaxed);
+            self.entry.checksum.store(checksum(before, port, &packet), Ordering::Release);
+            self.entry.packets.fetch_add(1, Ordering::Release);
+        }
         if self.replaying.load(Ordering::Acquire) {
             return Ok(());
         }
