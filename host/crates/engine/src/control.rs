@@ -46,9 +46,7 @@ impl Interrupter {
     pub fn interrupt(&self) {
         self.0.interrupt();
     }
-}
 
-impl Interrupter {
     /// The number of the last feed of the pipeline, from 1; above all numbers once the stream was ended.
     #[must_use]
     pub fn last_feed(&self) -> u64 {
@@ -127,6 +125,13 @@ impl Control {
             self.wake_waits();
         });
         self.interruptions.fetch_add(u64::from(interrupted), Ordering::Relaxed);
+    }
+
+    /// Drops every packet that waits, of a pipeline that is gone: whoever still holds a handle does not hold them.
+    pub(crate) fn forget(&self) {
+        let waiting: Vec<_> = lock(&self.inboxes).iter().map(|inbox| inbox.take_all()).collect();
+        // Dropped where nobody waits for it.
+        drop((waiting, self.outbox.take_all()));
     }
 
     pub(crate) fn interrupter(self: &Arc<Self>) -> Interrupter {

@@ -317,6 +317,16 @@ impl Inbox {
         discarded
     }
 
+    /// Takes what waits, of a pipeline that is gone.
+    pub(crate) fn take_all(&self) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for lane in &mut lock(&self.state).lanes {
+            lane.waiting_ns = 0;
+            taken.extend(std::mem::take(&mut lane.waiting));
+        }
+        taken
+    }
+
     /// Nothing more will be pushed into `lane`.
     pub(crate) fn end(&self, lane: usize) {
         lock(&self.state).lanes[lane].ended = true;

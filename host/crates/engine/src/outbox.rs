@@ -92,6 +92,16 @@ impl Outbox {
         discarded
     }
 
+    /// Most packets that wait, if there is a bound.
+    pub(crate) fn max_waiting(&self) -> Option<usize> {
+        self.max_waiting
+    }
+
+    /// Takes what waits, of a pipeline that is gone.
+    pub(crate) fn take_all(&self) -> VecDeque<Output> {
+        std::mem::take(&mut lock(&self.state).waiting)
+    }
+
     /// How many packets interruptions discarded.
     pub(crate) fn interrupted(&self) -> u64 {
         lock(&self.state).interrupted

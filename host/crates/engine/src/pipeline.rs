@@ -1,6 +1,6 @@
 //! A pipeline: a plan that is running. Feed it, take what comes out, finish it.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::assemble::{Assembled, Parts, assemble};
-use crate::control::{Canceller, Control, Interrupter, lock};
+use crate::control::{Canceller, Control, Interrupter};
 use crate::inbox::{Delivery, Epoch, Inbox};
 use crate::life::{LeftBehind, StageLife};
 use crate::metrics::{Metrics, MetricsReader, process};
@@ -21,7 +21,7 @@ use crate::stage::{Slot, Stage};
 use crate::trace::TraceRecorder;
 use crate::trace::attach::{attach, feed_queue};
 use crate::trace::thread::ThreadTrace;
-use crate::worker::{Ended, Worker};
+use crate::worker::Worker;
 
 /// How long a stopped pipeline waits for calls that are still running before it leaves their threads behind.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -96,7 +96,6 @@ pub struct Pipeline {
     caller_stages: Vec<Stage>,
     threads: Vec<(JoinHandle<()>, Arc<StageLife>)>,
     left_behind: Arc<LeftBehind>,
-    ended: Ended,
     counted: MetricsReader,
     control: Arc<Control>,
     outbox: Arc<Outbox>,
@@ -133,7 +132,6 @@ impl Pipeline {
             caller_stages: Vec::new(),
             threads: Vec::new(),
             left_behind: Arc::clone(left_behind),
-            ended: Arc::new(Mutex::new(Vec::new())),
             counted,
             control,
             outbox,
@@ -181,7 +179,6 @@ impl Pipeline {
                 enter,
                 control: Arc::clone(&self.control),
                 initialized: initialized.clone(),
-                ended: Arc::clone(&self.ended),
                 life: Arc::clone(&life),
                 pipeline: self.span.clone(),
             };
@@ -326,11 +323,18 @@ impl Pipeline {
     }
 
     /// Waits until everything that was fed has gone as far as it goes before the next feed: what came of it is there
-    /// for [`Pipeline::try_next`]. Only without `max_waiting_outputs`, because nobody takes meanwhile.
+    /// for [`Pipeline::try_next`].
     ///
     /// # Errors
-    /// When the pipeline failed.
+    /// When the pipeline failed; and `InvalidInput` where the number of waiting outputs is bounded, by
+    /// `max_waiting_outputs` or because every source is live: nobody takes meanwhile, so it could wait for ever.
     pub fn quiesce(&mut self) -> Result<(), NodeError> {
+        if let Some(most) = self.outbox.max_waiting() {
+            return Err(NodeError::invalid_input(format!(
+                "a pipeline that keeps at most {most} outputs waiting cannot be waited for: nobody takes them meanwhile; \
+                 leave `max_waiting_outputs` out, and `live` off where every source is live"
+            )));
+        }
         if !self.finished && !self.control.wait_idle() {
             return Err(self.failure());
         }
@@ -446,11 +450,10 @@ impl Pipeline {
     }
 
     fn end_caller_stages(&mut self) {
-        // Stages move to the ended ones so that they are cleaned up once and can still be counted.
         let _span = self.span.enter();
         for mut stage in self.caller_stages.drain(..) {
             stage.cleanup();
-            lock(&self.ended).push(stage);
+            drop(stage);
             self.control.stage_ended();
         }
         if let Some(trace) = &mut self.trace {
@@ -496,6 +499,7 @@ impl Drop for Pipeline {
             self.end_caller_stages();
             self.settle();
         }
+        self.control.forget();
     }
 }
 

@@ -301,7 +301,7 @@ impl Stage {
             stage.drain_work::<true>(epoch)
         });
         if let Some(trace) = &mut self.trace {
-            trace.end_work(result.as_ref().err());
+            trace.end_work();
         }
         result
     }
@@ -315,7 +315,7 @@ impl Stage {
         trace.begin_work(FLUSH_EPOCH, None);
         let result = self.guarded(Operation::Flush, Self::flush_all::<true>);
         if let Some(trace) = &mut self.trace {
-            trace.end_work(result.as_ref().err());
+            trace.end_work();
         }
         result
     }
@@ -433,6 +433,7 @@ impl Stage {
             || self.control.is_stopped()
             || epoch > self.control.epochs.cut()
         {
+            self.work.clear();
             return Err(error);
         }
         self.control.count_void(1);
@@ -464,7 +465,6 @@ impl Stage {
                     trace.end_call(clock, slot.outputs.len(), waited_ns, result.as_ref().err());
                 }
                 if let Err(error) = result {
-                    self.work.clear();
                     return self.unless_void(epoch, error);
                 }
                 if epoch <= self.control.epochs.cut() {
@@ -547,6 +547,9 @@ impl Stage {
     ) -> Result<(), NodeError> {
         caught(|| body(self)).unwrap_or_else(|panic| {
             self.work.clear();
+            if let Some(trace) = &mut self.trace {
+                trace.end_panicked_call(&panic);
+            }
             let Some(slot) = self.slots.get_mut(self.current) else { return Err(panic) };
             if let Some(counters) = slot.counters.as_deref() {
                 match operation {

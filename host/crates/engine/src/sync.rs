@@ -1,5 +1,5 @@
-//! The locks that the queues and the count of feeds are made with. `tests/schedules.rs` compiles the same files with locks
-//! of its own, so that it decides which thread goes on.
+//! The locks of this crate. The queues, the outputs and the count of feeds take theirs from nowhere else: `tests/schedules`
+//! compiles these files once more with locks of its own, so that it decides which thread goes on.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex, PoisonError};

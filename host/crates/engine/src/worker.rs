@@ -1,23 +1,20 @@
 //! The OS thread of one stage: set-up, the stage's whole life, clean-up, always.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use remotemedia_core::{NodeError, Runtime};
 use tracing::Span;
 
-use crate::control::{Control, lock};
+use crate::control::Control;
 use crate::inbox::Inbox;
 use crate::life::StageLife;
 use crate::stage::Stage;
 
 /// Python code recurses on the thread's own stack: give it what a main thread has. It is only address space.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-
-/// Where a stage is left when its thread ends, so that its counters can be read.
-pub(crate) type Ended = Arc<Mutex<Vec<Stage>>>;
 
 /// What a stage's thread shares with the pipeline that started it.
 pub(crate) struct Worker {
@@ -27,7 +24,6 @@ pub(crate) struct Worker {
     pub(crate) enter: Vec<Arc<dyn Runtime>>,
     pub(crate) control: Arc<Control>,
     pub(crate) initialized: Sender<(usize, Result<(), NodeError>)>,
-    pub(crate) ended: Ended,
     pub(crate) life: Arc<StageLife>,
     /// The span of the pipeline.
     pub(crate) pipeline: Span,
@@ -51,7 +47,7 @@ impl Worker {
     }
 
     fn run(self) {
-        let Self { number, mut stage, inbox, enter, control, initialized, ended, life, pipeline } = self;
+        let Self { number, mut stage, inbox, enter, control, initialized, life, pipeline } = self;
         let first = stage.slots().first().map_or("", |slot| &slot.id);
         let span = tracing::error_span!(parent: &pipeline, "stage", stage = first);
         drop(pipeline);
@@ -73,9 +69,9 @@ impl Worker {
         if catch_unwind(AssertUnwindSafe(|| enter_all(&enter, &mut body))).is_err() {
             control.fail(NodeError::internal("a runtime panicked around a stage's thread"));
         }
-        // Closed before anybody learns that the stage has ended.
+        // Gone and closed before anybody learns that the stage has ended.
+        drop(stage);
         drop(entered);
-        lock(&ended).push(stage);
         life.end();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
-use remotemedia_core::{ErrorKind, NodeError, Packet, PayloadKind};
+use remotemedia_core::{ErrorKind, NodeError, Packet, Payload, PayloadKind};
 use serde_json::json;
 
 use super::{TestRuntime, manifest, numbers};
@@ -243,4 +243,61 @@ fn assert_interrupted_stream(mut pipeline: Pipeline, round: i64) {
         assert_eq!(counts(pts_ns), 2, "round {round}: packet {pts_ns} of {all:?}, interrupted before {last}");
     }
     assert!(all.is_sorted(), "round {round}: {all:?}");
+}
+
+#[test]
+fn packets_whose_turn_would_have_come_later_are_counted_when_a_void_call_gives_up() {
+    let (begun, has_begun) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let runtime = TestRuntime::new()
+        .with("Four", PayloadKind::Any, |_, _, packet, out| {
+            (0..4).for_each(|_| out.push(packet.clone()));
+            Ok(())
+        })
+        .with("GivesUp", PayloadKind::Any, move |_, _, packet, out| {
+            if packet.pts_ns == 0 {
+                begun.send(()).unwrap();
+                gate.lock().unwrap().recv().unwrap();
+                return Err(NodeError::new(ErrorKind::Cancelled, "given up"));
+            }
+            out.push(packet);
+            Ok(())
+        });
+    let mut pipeline = runtime.start(&manifest(&[("f", "Four"), ("g", "GivesUp")], &[("f", "g")]));
+    let interrupter = pipeline.interrupter();
+    let feeding = std::thread::spawn(move || {
+        numbers(0..2).for_each(|packet| pipeline.feed("f", packet).unwrap());
+        (rest(&mut pipeline), pipeline.metrics().interrupted_packets)
+    });
+    has_begun.recv().unwrap();
+    interrupter.interrupt();
+    open.send(()).unwrap();
+    // The first of four was in its call, and three waited behind it.
+    assert_eq!(feeding.join().unwrap(), (vec![1; 4], 4));
+}
+
+#[test]
+fn who_holds_a_handle_of_a_pipeline_that_is_gone_holds_none_of_its_packets() {
+    let Gated { runtime, open, begun } = gated();
+    let manifest = manifest(&[("a", "Pass"), ("g", "Gate")], &[("a", "=>g")]);
+    let mut pipeline = runtime.start(&manifest);
+    let handles = (pipeline.interrupter(), pipeline.canceller(), pipeline.metrics_reader());
+    let shared = Arc::new(json!("shared"));
+    let held = Arc::downgrade(&shared);
+    for pts_ns in 0..4 {
+        let packet = Packet::new(pts_ns, Payload::Json(Arc::clone(&shared)));
+        pipeline.feed("a", packet).unwrap();
+    }
+    drop(shared);
+    open.send(()).unwrap();
+    // 0 is among the outputs or will be, 1 is in its call, 2 and 3 wait.
+    assert_eq!((begun.recv().unwrap(), begun.recv().unwrap()), (0, 1));
+    assert!(held.upgrade().is_some());
+    // After this its call returns, and the next one never comes.
+    handles.1.cancel();
+    open.send(()).unwrap();
+    drop(pipeline);
+    assert!(held.upgrade().is_none());
+    drop(handles);
 }

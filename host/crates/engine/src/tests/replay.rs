@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use remotemedia_core::{Manifest, Packet, Payload, PayloadKind};
+use remotemedia_core::{ErrorKind, Manifest, Packet, Payload, PayloadKind, PortSpec};
 use serde_json::{Value, json};
 
 use super::{TestRuntime, manifest, numbers, values};
@@ -102,6 +102,54 @@ fn a_replay_brings_nodes_into_their_state_and_calls_no_node_of_the_tail() {
     assert_eq!(*seen.lock().unwrap(), calls[calls.len() - by_node(&expected, "tag").len()..]);
 }
 
+/// sum → a → b, and sum → b, on the input that `a` feeds as well or on one of its own.
+#[test]
+fn a_node_that_is_fed_from_the_tail_and_from_outside_can_be_replayed() {
+    for (own_input, counted) in [(false, 0), (true, 20)] {
+        let seen = Arc::default();
+        let runtime = || {
+            let two = runtime(&seen).with("Two", PayloadKind::Json, |_, _, packet, out| {
+                out.push(packet);
+                Ok(())
+            });
+            two.describing("Two", |descriptor| {
+                descriptor.stateless = true;
+                descriptor.inputs.push(PortSpec::new("other", PayloadKind::Json));
+            })
+        };
+        let to_b = if own_input { "b.other" } else { "b" };
+        let manifest = manifest(
+            &[("sum", "Sum"), ("a", "Tag"), ("b", "Two")],
+            &[("sum", "a"), ("a", "b"), ("sum", to_b)],
+        );
+        let start = |replay: &Arc<Replay>| {
+            let options = PipelineOptions { replay: Some(Arc::clone(replay)), ..PipelineOptions::default() };
+            runtime().start_with(&manifest, options)
+        };
+        let feed = |pipeline: &mut Pipeline, range| {
+            numbers(range).for_each(|packet| pipeline.feed("sum", packet).unwrap());
+            pipeline.quiesce().unwrap();
+            let outputs: Vec<Output> = std::iter::from_fn(|| pipeline.try_next().unwrap()).collect();
+            values(&manifest, &outputs)
+        };
+        let whole = Replay::new(&runtime().plan(&manifest));
+        let mut pipeline = start(&whole);
+        assert_eq!(feed(&mut pipeline, 0..60).len(), 2 * 20, "20 of 60 sums are no multiple of three");
+        let at_60 = whole.entered();
+        assert_eq!(at_60.iter().map(|at| (at.node, at.packets)).collect::<Vec<_>>(), [(1, 20), (2, counted)]);
+        let expected = feed(&mut pipeline, 60..100);
+
+        let again = Replay::new(&runtime().plan(&manifest));
+        let mut pipeline = start(&again);
+        again.set_replaying(true);
+        assert_eq!(feed(&mut pipeline, 0..60), []);
+        assert_eq!(again.entered(), at_60);
+        again.set_replaying(false);
+        assert_eq!(feed(&mut pipeline, 60..100), expected);
+        assert_eq!(again.entered(), whole.entered());
+    }
+}
+
 #[test]
 fn a_replay_that_differs_in_one_packet_shows() {
     let (manifest, seen) = (graph(), Arc::default());
@@ -138,4 +186,18 @@ fn waiting_for_a_quiet_moment_ends_when_the_pipeline_does() {
     let fed = pipeline.feed("a", Packet::new(0, json!(1)));
     let error = fed.and_then(|()| pipeline.quiesce()).unwrap_err();
     assert!(error.to_string().contains("broken"), "{error}");
+}
+
+#[test]
+fn waiting_for_a_quiet_moment_while_outputs_may_have_to_wait_is_refused() {
+    let manifest = manifest(&[("a", "Pass"), ("b", "Pass")], &[("a", "=>b")]);
+    let options = PipelineOptions { max_waiting_outputs: Some(1), ..PipelineOptions::default() };
+    let mut pipeline = TestRuntime::new().start_with(&manifest, options);
+    numbers(0..2).for_each(|packet| pipeline.feed("a", packet).unwrap());
+    let error = pipeline.quiesce().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert!(error.message.contains("at most 1 outputs"), "{error}");
+    // The pipeline itself goes on.
+    pipeline.finish().unwrap();
+    assert_eq!(std::iter::from_fn(|| pipeline.next().unwrap()).count(), 2);
 }

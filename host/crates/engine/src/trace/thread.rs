@@ -101,15 +101,7 @@ impl ThreadTrace {
     }
 
     /// Everything that the packet brought is done, or failed.
-    pub(crate) fn end_work(&mut self, error: Option<&NodeError>) {
-        if let Some((call, true)) = &mut self.call {
-            // The call panicked: nobody else told that it is over.
-            call.end_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            if let What::Call(call) = &mut call.what {
-                call.error = error.map(|error| error.message.to_string().into());
-            }
-            self.desk.calling.store(0, Ordering::Release);
-        }
+    pub(crate) fn end_work(&mut self) {
         self.keep_call();
         self.ways.clear();
         if let Some((begin_ns, epoch)) = self.work.take() {
@@ -159,6 +151,13 @@ impl ThreadTrace {
             call.packets_out = packets_out;
             call.interpreter_wait_ns = interpreter_wait_ns;
             call.error = error.map(|error| error.message.to_string().into());
+        }
+    }
+
+    /// The call that runs has panicked; nothing when none runs.
+    pub(crate) fn end_panicked_call(&mut self, panic: &NodeError) {
+        if let Some((_, true)) = self.call {
+            self.end_call(None, 0, 0, Some(panic));
         }
     }
 
