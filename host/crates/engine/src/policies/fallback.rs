@@ -11,7 +11,7 @@ use remotemedia_core::{
 };
 
 use super::counts::Counts;
-use super::panics::Caught;
+use super::panics::{Caught, Down};
 use crate::panics::caught;
 use crate::runtimes::Runtimes;
 use crate::selector::Selection;
@@ -133,6 +133,7 @@ pub(crate) struct FallsBack {
     others: std::vec::IntoIter<Arc<dyn Runtime>>,
     stand_in: Option<(RuntimeKind, Box<dyn Node>)>,
     counts: Arc<Counts>,
+    down: Down,
 }
 
 impl FallsBack {
@@ -143,6 +144,7 @@ impl FallsBack {
         from: RuntimeKind,
         others: Vec<Arc<dyn Runtime>>,
         counts: &Arc<Counts>,
+        down: &Down,
     ) -> Self {
         Self {
             inner,
@@ -153,6 +155,7 @@ impl FallsBack {
             others: others.into_iter(),
             stand_in: None,
             counts: Arc::clone(counts),
+            down: down.clone(),
         }
     }
 
@@ -170,12 +173,13 @@ impl FallsBack {
 
     /// The stand-in; made when it is first needed.
     fn stand_in(&mut self) -> Option<&mut (RuntimeKind, Box<dyn Node>)> {
+        let down = &self.down;
         while self.stand_in.is_none() {
             let runtime = self.others.next()?;
             let kind = runtime.kind();
             let ready = caught(|| stand_in(&self.manifest, &self.descriptor, runtime.as_ref()))
                 .flatten()
-                .map(|node| Box::new(Caught::new(node)) as Box<dyn Node>)
+                .map(|node| Box::new(Caught::new(node, down)) as Box<dyn Node>)
                 .and_then(|mut node| match node.initialize() {
                     Ok(()) => Ok(node),
                     Err(error) => {
@@ -209,6 +213,7 @@ impl Node for FallsBack {
         }
         out.truncate(emitted);
         let (id, from, counts) = (Arc::clone(&self.id), self.from, Arc::clone(&self.counts));
+        let down = self.down.clone();
         let Some((kind, stand_in)) = self.stand_in() else { return Err(error) };
         counts.fell_back(error.kind.name());
         tracing::warn!(
@@ -217,6 +222,8 @@ impl Node for FallsBack {
             pts_ns = packet.pts_ns,
             "{kind} serves the packet instead of {from}: {error}"
         );
+        // From here on it is the stand-in that may be down.
+        down.set(false);
         stand_in.process(port, packet, out).map_err(|again| {
             let message =
                 format!("{}; {kind}, which took over, failed as well: {}", error.message, again.message);
@@ -232,13 +239,26 @@ impl Node for FallsBack {
         }
     }
 
-    /// The stand-in is flushed too, although a stateless node holds nothing.
+    /// The stand-in is flushed too, although a stateless node holds nothing. For the same reason nothing is missing when
+    /// the node itself cannot be flushed and the stand-in serves such errors.
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
-        self.inner.flush(out)?;
-        match &mut self.stand_in {
-            Some((_, stand_in)) => stand_in.flush(out),
-            None => Ok(()),
+        let emitted = out.len();
+        let flushed = self.inner.flush(out);
+        let serves = flushed.as_ref().is_err_and(|error| self.serves(error.kind));
+        let Some((kind, stand_in)) = &mut self.stand_in else { return flushed };
+        match flushed {
+            Err(error) if serves => {
+                out.truncate(emitted);
+                tracing::warn!(
+                    target: "remotemedia::policy",
+                    node = &*self.id,
+                    "{kind} alone ends the stream, and not {}: {error}",
+                    self.from
+                );
+            }
+            flushed => flushed?,
         }
+        stand_in.flush(out)
     }
 
     fn cleanup(&mut self) {

@@ -29,7 +29,7 @@ use clock::{Clock, SystemClock};
 use counts::Counts;
 use fallback::FallsBack;
 use on_error::Skip;
-use panics::Caught;
+use panics::{Caught, Down};
 use retry::Retry;
 use timeout::{Timed, Watchdog};
 
@@ -124,9 +124,10 @@ pub(crate) fn wrap(
     let id: Arc<str> = manifest.id.as_str().into();
     let breaker = manifest.circuit_breaker.map(|spec| shared.breakers.of(manifest, runtime.kind(), spec));
     let counts = Arc::new(Counts { breaker: breaker.clone(), ..Counts::default() });
+    let down = Down::default();
     // The order of all policies, from the call outwards.
     // 0. A panic is an error like others to all policies. Without policies it is caught by the stage, which costs nothing.
-    let mut node: Box<dyn Node> = Box::new(Caught::new(node));
+    let mut node: Box<dyn Node> = Box::new(Caught::new(node, &down));
     // 1. The timeout limits one attempt, so that a retry gets its whole time again. A sandbox has one of its own.
     let mut watch = None;
     if let Some(limit_ms) = limit_ms {
@@ -164,11 +165,11 @@ pub(crate) fn wrap(
     }
     // 4. Another runtime is asked when this one gave up, or is kept from its calls by the breaker.
     if !others.is_empty() {
-        node = Box::new(FallsBack::new(node, manifest, descriptor, runtime.kind(), others, &counts));
+        node = Box::new(FallsBack::new(node, manifest, descriptor, runtime.kind(), others, &counts, &down));
     }
     // 5. Skipping is outermost: it gives up on a packet when nothing else could save it.
     if skips {
-        node = Box::new(Skip { inner: node, id: Arc::clone(&id), counts: Arc::clone(&counts) });
+        node = Box::new(Skip { inner: node, id: Arc::clone(&id), counts: Arc::clone(&counts), down });
     }
     Ok((node, Some(Policies { id, on_error: manifest.on_error, counts, watch })))
 }

@@ -1,18 +1,21 @@
 //! `on_error: skip`: a packet that a node fails on is left out, counted and logged; the pipeline goes on.
 //!
-//! Flushing is not skipped: what a node still holds would be missing from the end without a trace.
+//! Flushing is not skipped: what a node still holds would be missing from the end without a trace. Nor is a panic: the
+//! node is not called again, so every later packet would be missing too.
 
 use std::sync::Arc;
 
 use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Port};
 
 use super::counts::Counts;
+use super::panics::Down;
 
 /// A node whose errors cost their packet only.
 pub(crate) struct Skip {
     pub(crate) inner: Box<dyn Node>,
     pub(crate) id: Arc<str>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) down: Down,
 }
 
 /// Counts and logs the packet at `pts_ns`, on which the node failed with `error`.
@@ -43,6 +46,7 @@ impl Node for Skip {
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         let (pts_ns, emitted) = (packet.pts_ns, out.len());
         match self.inner.process(port, packet, out) {
+            Err(error) if self.down.get() => Err(error),
             Err(error) => {
                 out.truncate(emitted);
                 skip(&self.id, &self.counts, error, pts_ns)

@@ -10,6 +10,7 @@ use remotemedia_core::{
 use serde_json::json;
 
 use super::{manifest, numbers};
+use crate::trace::{TraceRecorder, What};
 use crate::{Pipeline, PipelineOptions, Plan, Runtimes, Settings};
 
 /// What happened, in order: (node id, verb).
@@ -48,6 +49,11 @@ impl Node for Brittle {
         Ok(())
     }
 
+    fn reset(&mut self) -> Result<bool, NodeError> {
+        self.does("reset");
+        Ok(true)
+    }
+
     fn flush(&mut self, _: &mut Outputs) -> Result<(), NodeError> {
         self.does("flush");
         Ok(())
@@ -64,8 +70,8 @@ impl Drop for Brittle {
     }
 }
 
-const TYPES: [&str; 8] =
-    ["nothing", "describe", "create", "initialize", "process", "flush", "cleanup", "drop"];
+const TYPES: [&str; 9] =
+    ["nothing", "describe", "create", "initialize", "process", "reset", "flush", "cleanup", "drop"];
 
 impl Runtime for Panicking {
     fn kind(&self) -> RuntimeKind {
@@ -179,17 +185,48 @@ fn a_panic_in_cleanup_or_drop_fails_nothing_and_stops_no_other_node() {
 }
 
 #[test]
-fn policies_see_a_panic_as_an_error_and_the_node_stays_down() {
+fn a_call_that_panicked_is_over_in_the_trace_whatever_it_was() {
+    let verbs = [
+        ("initialize", Operation::Initialize),
+        ("process", Operation::Process),
+        ("reset", Operation::Reset),
+        ("flush", Operation::Flush),
+    ];
+    for (fault, operation) in verbs {
+        let runtimes = Runtimes::new(vec![Arc::new(Panicking::default())]);
+        let plan = Plan::new(&manifest(&[("a", fault)], &[]), &runtimes, &Settings::default()).unwrap();
+        let recorder = TraceRecorder::new(100);
+        let options = PipelineOptions { trace: Some(recorder.clone()), ..PipelineOptions::default() };
+        let ended = Pipeline::start(&plan, &runtimes, options).and_then(|mut pipeline| {
+            for packet in numbers(0..2) {
+                pipeline.feed("a", packet)?;
+                pipeline.interrupt();
+            }
+            pipeline.finish()
+        });
+        assert_eq!(ended.unwrap_err().operation, Some(operation));
+        let trace = recorder.take();
+        assert!(trace.threads.iter().all(|thread| thread.unfinished.is_none()), "{fault}");
+        let calls =
+            trace.threads.iter().flat_map(|thread| &thread.events).filter_map(|event| match &event.what {
+                What::Call(call) => call.error.as_deref().map(|error| (call.operation, error)),
+                _ => None,
+            });
+        let [(failed, error)] = calls.collect::<Vec<_>>()[..] else { panic!("{fault}: {trace:?}") };
+        assert_eq!(failed, operation);
+        assert!(error.ends_with(&format!(": in {fault}")), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_is_not_skipped_and_ends_the_pipeline_at_once() {
     let runtime = Panicking::default();
     let mut manifest = manifest(&[("a", "process")], &[]);
     manifest.nodes[0].on_error = serde_json::from_value(json!("skip")).unwrap();
-    // Both packets are skipped: the first for the panic, the second because the node is down. So it is at the end.
+    // A node that is down would lose every later packet of a stream that may have no end.
     let error = runtime.run(&manifest).unwrap_err();
-    assert_eq!((error.kind, error.operation), (ErrorKind::Internal, Some(Operation::Flush)));
-    assert!(
-        error.message.starts_with("was stopped after an earlier failure: the node panicked at "),
-        "{error}"
-    );
+    assert_eq!((error.kind, error.operation), (ErrorKind::Internal, Some(Operation::Process)));
+    assert!(error.message.starts_with("the node panicked at "), "{error}");
     assert_eq!(runtime.verbs_of("a").iter().filter(|verb| **verb == "process").count(), 1);
     assert!(runtime.verbs_of("a").ends_with(&["process", "drop"]), "{:?}", runtime.verbs_of("a"));
 }

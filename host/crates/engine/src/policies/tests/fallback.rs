@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use remotemedia_core::{ErrorKind, Manifest, NodeError, Packet, PayloadKind, RuntimeKind};
+use remotemedia_core::{ErrorKind, Manifest, NodeError, Operation, Packet, PayloadKind, RuntimeKind};
 use serde_json::{Value, json};
 
 use super::{Flaky, flaky, one};
@@ -204,4 +204,57 @@ fn a_stand_in_is_initialized_flushed_and_cleaned_up_too() {
             assert_eq!(runtime.verbs(verb), ["f"], "{verb}");
         }
     }
+}
+
+/// The stateless type `Flaky`, which panics on its first packet.
+fn panics() -> TestRuntime {
+    TestRuntime::nothing(RuntimeKind::Native)
+        .with("Flaky", PayloadKind::Any, |_, _, _, _| panic!("gone"))
+        .describing("Flaky", |descriptor| descriptor.stateless = true)
+}
+
+#[test]
+fn a_panic_that_a_stand_in_survived_ends_the_pipeline_neither_at_an_interruption_nor_at_the_end() {
+    let (first, second) = (panics(), other(RuntimeKind::Cpython));
+    let runtimes = both(&first, &second);
+    for on_error in ["fail", "skip"] {
+        let manifest = one(json!({"fallback": "auto", "on_error": on_error}));
+        let mut pipeline = super::start(&manifest, &runtimes);
+        let feed = |pipeline: &mut Pipeline, range| {
+            numbers(range).for_each(|packet| pipeline.feed("f", packet).unwrap());
+            pipeline.quiesce().unwrap();
+            std::iter::from_fn(|| pipeline.try_next().unwrap()).count()
+        };
+        assert_eq!(feed(&mut pipeline, 0..2), 2);
+        pipeline.interrupt();
+        assert_eq!(feed(&mut pipeline, 2..5), 3);
+        pipeline.finish().unwrap();
+        assert!(pipeline.next().unwrap().is_none());
+        let metrics = pipeline.metrics();
+        assert_eq!(counts(&metrics), BTreeMap::from([("internal", 5)]));
+        assert_eq!(metrics.node_metrics[0].policies.skipped, 0);
+    }
+    assert_eq!((first.verbs("flush").len(), second.verbs("flush").len()), (0, 2));
+    assert_eq!(second.verbs("reset").len(), 2);
+}
+
+#[test]
+fn what_a_stand_in_refuses_is_skipped_and_its_panic_is_not() {
+    let refuses = other_with(|pts_ns| assert!(pts_ns != 3, "gone too"));
+    let manifest = one(json!({"fallback": "auto", "on_error": "skip"}));
+    let runtimes = both(&panics(), &refuses);
+    let (by_other, metrics) = served(&manifest, &runtimes, &Settings::default(), 3).unwrap();
+    assert_eq!((by_other.len(), metrics.node_metrics[0].policies.skipped), (2, 1));
+    let error = served(&manifest, &runtimes, &Settings::default(), 4).unwrap_err();
+    assert!(error.message.ends_with("gone too"), "{error}");
+    assert_eq!(error.operation, Some(Operation::Process));
+}
+
+/// As [`other`], which refuses the packet at 1 ns, and looks at every one before.
+fn other_with(look: fn(i64)) -> TestRuntime {
+    TestRuntime::nothing(RuntimeKind::Cpython).with("Flaky", PayloadKind::Any, move |_, _, packet, out| {
+        look(packet.pts_ns);
+        out.push(Packet::new(packet.pts_ns, "other"));
+        if packet.pts_ns == 1 { Err(NodeError::invalid_input("not this one")) } else { Ok(()) }
+    })
 }

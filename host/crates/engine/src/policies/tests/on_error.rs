@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use remotemedia_core::{ErrorKind, Packet, PayloadKind};
+use remotemedia_core::{ErrorKind, Operation, Packet, PayloadKind};
 use serde_json::json;
 
 use super::{VirtualClock, flaky, one, start};
@@ -48,7 +48,8 @@ fn a_failing_flush_a_panic_and_a_cancellation_are_not_skipped() {
     assert_eq!(&*error.message, "no flush");
     let panics = TestRuntime::new().with("Flaky", PayloadKind::Any, |_, _, _, _| panic!("gone"));
     let error = start(&skip, &panics.runtimes()).run([("f", Packet::new(0, "x"))]).unwrap_err();
-    assert!(error.message.contains("panicked"), "{error}");
+    assert_eq!(error.operation, Some(Operation::Process));
+    assert!(error.message.starts_with("the node panicked at "), "{error}");
     let cancelled = flaky(|_, _| Some(ErrorKind::Cancelled));
     let error = start(&skip, &cancelled.runtime.runtimes()).run([("f", Packet::new(0, "x"))]).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Cancelled);
