@@ -1,5 +1,6 @@
 """The command line of the package, and the process that compiles components for it."""
 
+import functools
 import json
 import os
 import signal
@@ -113,7 +114,9 @@ def test_an_interrupt_ends_it_in_bounded_time(manifest, tmp_path):
     audio = (tmp_path / "in.wav").read_bytes()
     for node_type, sign in (("loud:Loud", b"node got audio"), ("loud:Stuck", b"stuck")):
         arguments = [*MODULE, "run", manifest(node_type), "-i", "-", "-o", str(tmp_path / "out.wav")]
-        with subprocess.Popen(arguments, stdin=-1, stdout=-1, stderr=-1) as process:
+        # A shell has what it starts in the background ignore Ctrl-C, and the program keeps to that.
+        listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(arguments, stdin=-1, stdout=-1, stderr=-1, preexec_fn=listening) as process:
             # The end of the input does not come.
             process.stdin.write(audio[:-2])
             process.stdin.flush()
