@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -30,9 +31,14 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let nodes = [("gain", "AudioGain", json!({"gain_db": -6.0})), ("pass", "PassThrough", json!({}))];
         let manifest = write_chain(folder.path(), &nodes);
+        Self::of(folder, &manifest)
+    }
+
+    /// The same with nodes of a test's own.
+    fn of(folder: tempfile::TempDir, manifest: &str) -> Self {
         let wav =
             write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..2 * CHUNKS * CHUNK_FRAMES).map(|_| 0.5));
-        let mut child = command(&["run", &manifest, "-i", "-", "--prometheus", "127.0.0.1:0"])
+        let mut child = command(&["run", manifest, "-i", "-", "--prometheus", "127.0.0.1:0"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -66,12 +72,14 @@ impl Running {
 
     /// A scrape from a moment at which `node` had got at least `calls` packets.
     fn scrape_after(&self, node: &str, calls: f64, accept: &str) -> String {
+        let began = Instant::now();
         loop {
             let (head, body) = self.scrape(accept);
             assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
             if value(&body, "remotemedia_node_input_packets_total", &[("node", node)]) >= calls {
                 return body;
             }
+            assert!(began.elapsed() < Duration::from_secs(60), "`{node}` never got {calls} packets:\n{body}");
             std::thread::yield_now();
         }
     }
@@ -125,6 +133,42 @@ fn promtool_finds_nothing_to_say_about_the_exposition() {
     let running = Running::start();
     let page = running.scrape_after("pass", 1.0, "text/plain");
     running.finish();
+    promtool_agrees_with(&page);
+}
+
+#[test]
+fn two_queues_between_the_same_nodes_are_two_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let queued = |port: &str| json!({"from": format!("vad.{port}"), "to": "pass", "queue": {}});
+    let manifest = json!({
+        "version": "v1",
+        "metadata": {"name": "test"},
+        "nodes": [
+            {"id": "low", "node_type": "AudioResample", "params": {"target_sample_rate": 16_000}},
+            {"id": "vad", "node_type": "VAD"},
+            {"id": "pass", "node_type": "PassThrough"},
+        ],
+        "connections": [{"from": "low", "to": "vad"}, queued("segments"), queued("frames")],
+    });
+    let path = folder.path().join("pipeline.json");
+    fs::write(&path, manifest.to_string()).unwrap();
+    let running = Running::of(folder, path.to_str().unwrap());
+    let page = running.scrape("text/plain").1;
+    running.finish();
+    for port in ["segments", "frames"] {
+        let labels = [("from", "vad"), ("from_port", port), ("to", "pass"), ("to_port", "in")];
+        assert!(value(&page, "remotemedia_queue_max_packets", &labels) > 0.0);
+    }
+    let mut series: Vec<&str> = page.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    series.retain(|line| !line.starts_with('#'));
+    let all = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), all, "{page}");
+    promtool_agrees_with(&page);
+}
+
+fn promtool_agrees_with(page: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

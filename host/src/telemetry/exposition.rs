@@ -194,7 +194,9 @@ fn queues(encoder: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), 
             vec![
                 ("pipeline", metrics.pipeline_id.clone()),
                 ("from", queue.from.clone().unwrap_or_default()),
+                ("from_port", queue.from_port.clone().unwrap_or_default()),
                 ("to", queue.to.clone()),
+                ("to_port", queue.to_port.clone().unwrap_or_default()),
             ]
         };
         metrics.queue_metrics.iter().map(|queue| (labels(queue), value(queue))).collect()

@@ -186,11 +186,16 @@ fn both_ways(metrics: &Metrics, counts: impl Fn(&NodeMetrics) -> (u64, u64)) -> 
 /// A queue that the caller feeds comes from no node.
 fn of_queues<T>(metrics: &Metrics, value: impl Fn(&QueueMetrics) -> T) -> Values<T> {
     let of_queue = |queue: &QueueMetrics| {
-        let to = with(of_pipeline(metrics), "remotemedia.queue.to", queue.to.as_str());
-        match &queue.from {
-            Some(from) => with(to, "remotemedia.queue.from", from.as_str()),
-            None => to,
+        let mut attributes = with(of_pipeline(metrics), "remotemedia.queue.to", queue.to.as_str());
+        let known = [
+            ("remotemedia.queue.from", &queue.from),
+            ("remotemedia.queue.from_port", &queue.from_port),
+            ("remotemedia.queue.to_port", &queue.to_port),
+        ];
+        for (name, value) in known {
+            attributes.extend(value.as_ref().map(|value| KeyValue::new(name, value.clone())));
         }
+        attributes
     };
     metrics.queue_metrics.iter().map(|queue| (value(queue), of_queue(queue))).collect()
 }

@@ -23,6 +23,8 @@ pub(crate) struct QueueInfo {
     /// `None`: what is fed from outside.
     pub(crate) from: Option<usize>,
     pub(crate) to: usize,
+    /// The output and the input that it connects; `None`: what is fed from outside.
+    pub(crate) ports: Option<(Port, Port)>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) lane: usize,
 }
@@ -252,12 +254,14 @@ impl<'a> Layout<'a> {
 
     fn queue_infos(&self) -> Vec<QueueInfo> {
         let graph = self.plan.graph();
-        let queue = |from, to, lane| {
+        let queue = |from, to, ports, lane| {
             let inbox = self.inboxes[self.plan.stages().of(to)].as_ref()?;
-            Some(QueueInfo { from, to, inbox: Arc::clone(inbox), lane })
+            Some(QueueInfo { from, to, ports, inbox: Arc::clone(inbox), lane })
         };
-        let fed = graph.sources().into_iter().filter_map(|source| queue(None, source, FEED_LANE));
-        let edges = graph.edges().iter().zip(&self.lanes);
-        fed.chain(edges.filter_map(|(edge, lane)| queue(Some(edge.from), edge.to, (*lane)?))).collect()
+        let fed = graph.sources().into_iter().filter_map(|source| queue(None, source, None, FEED_LANE));
+        let edges = graph.edges().iter().zip(&self.lanes).filter_map(|(edge, lane)| {
+            queue(Some(edge.from), edge.to, Some((edge.out_port, edge.in_port)), (*lane)?)
+        });
+        fed.chain(edges).collect()
     }
 }

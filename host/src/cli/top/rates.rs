@@ -90,10 +90,15 @@ pub fn nodes(now: &Metrics, before: Option<&Metrics>) -> Vec<NodeRow> {
     now.node_metrics.iter().map(row).collect()
 }
 
+/// What no other queue of the pipeline has.
+fn ends(queue: &QueueMetrics) -> impl PartialEq + use<'_> {
+    (&queue.from, &queue.from_port, &queue.to, &queue.to_port)
+}
+
 /// A row per queue.
 pub fn queues(now: &Metrics, before: Option<&Metrics>) -> Vec<QueueRow> {
     let previous = |queue: &QueueMetrics| {
-        let same = |other: &&QueueMetrics| other.from == queue.from && other.to == queue.to;
+        let same = |other: &&QueueMetrics| ends(other) == ends(queue);
         before.and_then(|before| before.queue_metrics.iter().find(same))
     };
     let seconds = seconds(now, before);

@@ -55,7 +55,9 @@ fn snapshot(seconds: f64) -> Snapshot {
     ];
     let queue = QueueMetrics {
         from: Some("a".into()),
+        from_port: Some("out".into()),
         to: "b".into(),
+        to_port: Some("in".into()),
         dropped: 7,
         interrupted: 0,
         waiting_packets: 3,

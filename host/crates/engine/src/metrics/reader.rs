@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use remotemedia_core::RuntimeKind;
 use remotemedia_core::graph::GraphNode;
+use remotemedia_core::{Port, PortSpec, RuntimeKind};
 
 use super::counters::NodeCounters;
 use super::process::{self, Memory};
@@ -98,9 +98,18 @@ impl MetricsReader {
             })
             .collect();
         let id = |index: usize| graph.nodes()[index].manifest.id.clone();
+        let port_name =
+            |ports: &[PortSpec], port: Port| ports.get(usize::from(port.0)).map(|port| port.name.clone());
         let queue_metrics = queues.iter().map(|(queue, counts)| QueueMetrics {
             from: queue.from.map(id),
+            from_port: queue
+                .from
+                .zip(queue.ports)
+                .and_then(|(node, (port, _))| port_name(&graph.nodes()[node].descriptor.outputs, port)),
             to: id(queue.to),
+            to_port: queue
+                .ports
+                .and_then(|(_, port)| port_name(&graph.nodes()[queue.to].descriptor.inputs, port)),
             dropped: counts.dropped,
             interrupted: counts.interrupted,
             waiting_packets: counts.waiting,

@@ -139,8 +139,12 @@ pub struct PolicyMetrics {
 pub struct QueueMetrics {
     /// The producer's id; `None` for what is fed from outside.
     pub from: Option<String>,
+    /// The producer's output that leads here; `None` for what is fed from outside.
+    pub from_port: Option<String>,
     /// The consumer's id.
     pub to: String,
+    /// The consumer's input that it leads to; `None` for what is fed from outside.
+    pub to_port: Option<String>,
     /// Packets dropped because the queue was full.
     pub dropped: u64,
     /// Packets discarded by interruptions.
