@@ -98,6 +98,11 @@ impl Failure {
         Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; no output file was written")
     }
 
+    /// Ctrl-C while the results are told.
+    pub fn interrupted_after_the_outputs() -> Self {
+        Self::new(EXIT_INTERRUPTED, "interrupted", "interrupted; the output files are written")
+    }
+
     /// The plan of the manifest called `name` cannot be made.
     pub fn plan(name: &str, errors: &ManifestErrors) -> Self {
         let count = errors.0.len();
@@ -119,6 +124,11 @@ impl Failure {
 
     pub fn exit_code(&self) -> u8 {
         self.code
+    }
+
+    /// What went wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Writes the failure to standard error.

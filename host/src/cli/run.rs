@@ -10,13 +10,12 @@ mod sets;
 mod speech;
 mod watched;
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::Host;
 use crate::media::OutputFile;
 use crate::report::{Waveform, run_table};
-use crate::telemetry::{self, PrometheusServer};
+use crate::telemetry;
 use remotemedia_engine::{Metrics, Output, Pipeline, PipelineOptions, Plan};
 use serde_json::{Value, json};
 
@@ -59,7 +58,7 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         }
     }
     checkpoint::refuse_what_cannot_be_repeated(plan, options)?;
-    let interrupt = interrupt::watch()?;
+    let interrupt = interrupt::watch(as_json)?;
     // Everything that can be wrong with the files is found before a node is made.
     let inputs = Inputs::open(plan, &options.inputs, options.chunk_ms)?;
     let mut outlets = Outlets::resolve(host, plan, &options.outputs)?;
@@ -86,10 +85,13 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
         checkpoint,
         began: Instant::now(),
     };
-    let mut watched = Watched::begin(options)?;
+    let mut watched = Watched::begin(host, options)?;
     let ran = job.execute(host, plan, options, &interrupt, &mut watched, as_json);
     // A run that failed is the one that people want to see.
     let ended = watched.end(ran.is_ok(), as_json);
+    if let (Err(_), Err(unwatched)) = (&ran, &ended) {
+        tracing::warn!("{}", unwatched.message());
+    }
     if let (Err(_), false, Some(advice)) =
         (&ran, as_json, job.checkpoint.as_ref().and_then(Checkpoint::advice))
     {
@@ -132,10 +134,9 @@ impl Job {
         self.restore()?;
         let mut pipeline = host.start(plan, options)?;
         interrupt.cancels(pipeline.canceller());
-        watched.started(host, &pipeline, as_json)?;
+        watched.started(&pipeline, as_json)?;
         telemetry::observe(pipeline.metrics_reader());
         interrupt.writes_metrics(pipeline.metrics_reader(), wanted.metrics.as_deref());
-        let _scrapes = wanted.prometheus.map(|address| scrapes(address, &pipeline, as_json)).transpose()?;
         let ran = self.pump(&mut pipeline);
         let counted = write_metrics(wanted, &pipeline.metrics());
         if interrupt.happened() {
@@ -143,8 +144,9 @@ impl Job {
         }
         ran?;
         self.progress.finish();
-        // From here on files get their names; an interrupt between two of them would leave a part of the results.
-        self.outlets.finish()?;
+        self.outlets.finish_stdout()?;
+        // Files get their names; an interrupt between two of them would leave a part of the results.
+        interrupt.commits(|| self.outlets.finish(as_json))?;
         counted?;
         Ok(pipeline.metrics())
     }
@@ -264,17 +266,6 @@ fn write_metrics(wanted: &RunOptions, metrics: &Metrics) -> Result<(), Failure> 
 fn metrics_text(metrics: &Metrics) -> String {
     let metrics = serde_json::to_value(metrics).unwrap_or(Value::Null);
     format!("{metrics:#}\n")
-}
-
-/// Serves the metrics of `pipeline` as long as the result lives.
-fn scrapes(address: SocketAddr, pipeline: &Pipeline, as_json: bool) -> Result<PrometheusServer, Failure> {
-    let server = PrometheusServer::start(address, pipeline.metrics_reader()).map_err(|error| {
-        Failure::usage(format!("cannot serve metrics at {address} (--prometheus): {error}"))
-    })?;
-    if !as_json {
-        console::tell(&format!("note: metrics at http://{}/metrics", server.address()));
-    }
-    Ok(server)
 }
 
 /// The runtime of every node: the plan's choice, unless another one had to take over at the start.

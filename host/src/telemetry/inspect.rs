@@ -17,7 +17,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::inspect_socket::{BoundSocket, SocketError};
+use super::inspect_socket::BoundSocket;
 
 /// The version of [`Snapshot`] around the metrics, which have a version of their own.
 pub const INSPECT_VERSION: u32 = 1;
@@ -81,21 +81,16 @@ struct Clients {
 }
 
 impl InspectServer {
-    /// Listens on `path`, else on `<process id>.sock` in `folder`, and answers what `reader` reads.
+    /// Listens on `socket`, and answers what `reader` reads.
     ///
     /// # Errors
-    /// When the socket cannot be made safely.
-    pub fn start(path: Option<&Path>, folder: &Path, reader: MetricsReader) -> Result<Self, SocketError> {
-        let socket = match path {
-            Some(path) => BoundSocket::at(path)?,
-            None => BoundSocket::in_own_dir(folder)?,
-        };
+    /// When no thread can be started.
+    pub fn start(socket: BoundSocket, reader: MetricsReader) -> io::Result<Self> {
         let path = socket.path.clone();
         let shared = Arc::new(Shared { reader, socket, clients: Mutex::default(), ended: Condvar::new() });
         let serving = Arc::clone(&shared);
         let listening = std::thread::Builder::new().name("inspect".into()).spawn(move || serving.listen());
-        let listening = listening.map_err(|source| SocketError::System { path: path.clone(), source })?;
-        Ok(Self { path, shared, listening: Some(listening) })
+        Ok(Self { path, shared, listening: Some(listening?) })
     }
 
     /// Where clients connect.

@@ -44,7 +44,7 @@ pub fn socket_dir(runtime_dir: Option<&Path>) -> PathBuf {
 }
 
 /// A socket that listens. Dropping it removes it.
-pub(super) struct BoundSocket {
+pub struct BoundSocket {
     pub(super) listener: UnixListener,
     pub(super) path: PathBuf,
     folder: OwnedFd,
@@ -54,19 +54,25 @@ pub(super) struct BoundSocket {
 }
 
 impl BoundSocket {
+    /// Makes the socket `path`, else `<process id>.sock` in `folder`. Who connects waits until somebody answers.
+    ///
+    /// # Errors
+    /// When it cannot be made safely.
+    pub fn new(path: Option<&Path>, folder: &Path) -> Result<Self, SocketError> {
+        match path {
+            Some(path) => Self::bind(path.to_owned(), false),
+            None => Self::in_own_dir(folder),
+        }
+    }
+
     /// Makes the socket `<process id>.sock` in `folder`, which becomes a folder of mode 0700 when it is not there.
-    pub(super) fn in_own_dir(folder: &Path) -> Result<Self, SocketError> {
+    fn in_own_dir(folder: &Path) -> Result<Self, SocketError> {
         let path = folder.join(format!("{}.sock", std::process::id()));
         match mkdir(folder, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(SocketError::System { path, source: error.into() }),
         }
         Self::bind(path, true)
-    }
-
-    /// Makes the socket `path`, in a folder that is there.
-    pub(super) fn at(path: &Path) -> Result<Self, SocketError> {
-        Self::bind(path.to_owned(), false)
     }
 
     fn bind(path: PathBuf, private: bool) -> Result<Self, SocketError> {

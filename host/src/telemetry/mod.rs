@@ -19,6 +19,6 @@ mod trace_ids;
 
 pub use log::LogFormat;
 pub use otlp_metrics::observe;
-pub use prometheus::PrometheusServer;
+pub use prometheus::{PrometheusListener, PrometheusServer};
 pub use start::{Telemetry, TelemetryError, TelemetrySettings};
 pub use trace_ids::TraceContext;

@@ -16,6 +16,35 @@ use super::http::{Answer, Request, serve};
 /// So many scrapes are answered at a time; others are turned away.
 const MOST_AT_A_TIME: usize = 8;
 
+/// An address that is taken, and answers nobody yet.
+#[derive(Debug)]
+pub struct PrometheusListener(TcpListener);
+
+impl PrometheusListener {
+    /// Listens on `address`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// When nobody can listen there: the port is taken, the address is not this machine's.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).map(Self)
+    }
+
+    /// Answers with what `reader` reads, those too who have connected already.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn serve(self, reader: MetricsReader) -> io::Result<PrometheusServer> {
+        let Self(listener) = self;
+        let address = listener.local_addr()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("prometheus".into())
+            .spawn(move || accept(&listener, &reader, &stopped))?;
+        Ok(PrometheusServer { address, stop, thread: Some(thread) })
+    }
+}
+
 /// Answers scrapes of one pipeline until it is dropped.
 #[derive(Debug)]
 pub struct PrometheusServer {
@@ -25,21 +54,6 @@ pub struct PrometheusServer {
 }
 
 impl PrometheusServer {
-    /// Listens on `address`; port 0 is any free one.
-    ///
-    /// # Errors
-    /// When nobody can listen there: the port is taken, the address is not this machine's.
-    pub fn start(address: SocketAddr, reader: MetricsReader) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("prometheus".into())
-            .spawn(move || accept(&listener, &reader, &stopped))?;
-        Ok(Self { address, stop, thread: Some(thread) })
-    }
-
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -107,13 +107,22 @@ impl Outlets {
             .map(|outlet| outlet.path.as_path())
     }
 
-    /// Completes the files. A file that got no packet is reported, and empty if it holds values.
-    pub fn finish(&mut self) -> Result<(), Failure> {
-        for outlet in &mut self.files {
+    /// Writes what still waits for the reader of standard output. That may take forever, and so an interrupt may end it.
+    pub fn finish_stdout(&mut self) -> Result<(), Failure> {
+        self.finish_those(|kind| kind == FileKind::Pipe, true)
+    }
+
+    /// Completes the files. A file that got no packet is reported, but not `quietly`, and empty if it holds values.
+    pub fn finish(&mut self, quietly: bool) -> Result<(), Failure> {
+        self.finish_those(|kind| kind != FileKind::Pipe, quietly)
+    }
+
+    fn finish_those(&mut self, wanted: impl Fn(FileKind) -> bool, quietly: bool) -> Result<(), Failure> {
+        for outlet in self.files.iter_mut().filter(|outlet| wanted(FileKind::of(&outlet.path))) {
             let finished = match std::mem::replace(&mut outlet.writer, Writer::Undecided) {
                 Writer::Audio(writer) => writer.finish(),
                 Writer::Values(writer) => writer.finish(),
-                Writer::Undecided => outlet.finish_empty(),
+                Writer::Undecided => outlet.finish_empty(quietly),
             };
             finished.map_err(|error| Failure::media(&error))?;
         }
@@ -199,10 +208,11 @@ impl Outlet {
         }
     }
 
-    fn finish_empty(&self) -> Result<(), MediaError> {
+    fn finish_empty(&self, quietly: bool) -> Result<(), MediaError> {
         match FileKind::of(&self.path) {
             FileKind::JsonLines => JsonLinesWriter::to(&self.path, self.begin()?).finish(),
             FileKind::Pipe => Ok(()),
+            _ if quietly => Ok(()),
             _ => {
                 let path = self.path.display();
                 console::tell(&format!("note: nothing came out for `{path}`, so it was not written"));

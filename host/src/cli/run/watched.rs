@@ -1,12 +1,13 @@
-//! What watches a run from beside: the file that records it, and the socket for `remotemedia top`. Begun before anything
-//! runs, ended however that ends.
+//! What watches a run from beside: the file that records it, the socket for `remotemedia top`, and the port for
+//! Prometheus. Begun before a node is made, so that what cannot be is told at once; ended however the run ends.
 
 use std::path::PathBuf;
 
 use crate::Host;
 use crate::telemetry::inspect::{InspectServer, RunState};
-use crate::telemetry::inspect_socket::socket_dir;
+use crate::telemetry::inspect_socket::{BoundSocket, socket_dir};
 use crate::telemetry::trace_file::TraceFile;
+use crate::telemetry::{PrometheusListener, PrometheusServer};
 use remotemedia_engine::{Pipeline, PipelineOptions};
 
 use crate::cli::args::RunOptions;
@@ -16,20 +17,39 @@ use crate::cli::failure::Failure;
 /// The watchers of one run.
 pub struct Watched {
     trace: Option<(PathBuf, TraceFile)>,
-    /// `Some(None)`: at the usual place.
-    inspect: Option<Option<PathBuf>>,
-    server: Option<InspectServer>,
+    /// Until the pipeline runs, with what `top` is told.
+    socket: Option<(String, BoundSocket)>,
+    inspect: Option<InspectServer>,
+    /// Until the pipeline runs.
+    listener: Option<PrometheusListener>,
+    prometheus: Option<PrometheusServer>,
 }
 
 impl Watched {
     /// Begins what `options` ask for.
-    pub fn begin(options: &RunOptions) -> Result<Self, Failure> {
+    pub fn begin(host: &Host, options: &RunOptions) -> Result<Self, Failure> {
         let create = |path: &PathBuf| match TraceFile::create(path) {
             Ok(file) => Ok((path.clone(), file)),
             Err(error) => Err(Failure::unreadable(&error)),
         };
         let trace = options.trace.as_ref().map(create).transpose()?;
-        Ok(Self { trace, inspect: options.inspect.clone(), server: None })
+        let bind = |path: &Option<PathBuf>| {
+            let what =
+                path.as_ref().map_or(std::process::id().to_string(), |path| path.display().to_string());
+            let folder = socket_dir(host.config().runtime_dir.as_deref());
+            match BoundSocket::new(path.as_deref(), &folder) {
+                Ok(socket) => Ok((what, socket)),
+                Err(error) => Err(Failure::usage(error.to_string())),
+            }
+        };
+        let socket = options.inspect.as_ref().map(bind).transpose()?;
+        let listen = |address| {
+            PrometheusListener::bind(address).map_err(|error| {
+                Failure::usage(format!("cannot serve metrics at {address} (--prometheus): {error}"))
+            })
+        };
+        let listener = options.prometheus.map(listen).transpose()?;
+        Ok(Self { trace, socket, inspect: None, listener, prometheus: None })
     }
 
     /// What the pipeline must know to be watched.
@@ -38,23 +58,28 @@ impl Watched {
     }
 
     /// The pipeline runs.
-    pub fn started(&mut self, host: &Host, pipeline: &Pipeline, as_json: bool) -> Result<(), Failure> {
-        let Some(path) = &self.inspect else { return Ok(()) };
-        let folder = socket_dir(host.config().runtime_dir.as_deref());
-        let server = InspectServer::start(path.as_deref(), &folder, pipeline.metrics_reader())
-            .map_err(|error| Failure::usage(error.to_string()))?;
-        if !as_json {
-            let what =
-                path.as_ref().map_or(std::process::id().to_string(), |path| path.display().to_string());
-            console::tell(&format!("note: `remotemedia top {what}` shows this run"));
+    pub fn started(&mut self, pipeline: &Pipeline, as_json: bool) -> Result<(), Failure> {
+        let no_thread = |error: std::io::Error| Failure::output(format!("cannot start a thread: {error}"));
+        if let Some((what, socket)) = self.socket.take() {
+            self.inspect = Some(InspectServer::start(socket, pipeline.metrics_reader()).map_err(no_thread)?);
+            if !as_json {
+                console::tell(&format!("note: `remotemedia top {what}` shows this run"));
+            }
         }
-        self.server = Some(server);
+        if let Some(listener) = self.listener.take() {
+            let server = listener.serve(pipeline.metrics_reader()).map_err(no_thread)?;
+            if !as_json {
+                console::tell(&format!("note: metrics at http://{}/metrics", server.address()));
+            }
+            self.prometheus = Some(server);
+        }
         Ok(())
     }
 
     /// The run is over, well or not; its pipeline is gone. Writes the trace, and says where it is.
     pub fn end(self, succeeded: bool, as_json: bool) -> Result<(), Failure> {
-        if let Some(server) = self.server {
+        drop(self.prometheus);
+        if let Some(server) = self.inspect {
             server.end(if succeeded { RunState::Finished } else { RunState::Failed });
         }
         let Some((path, file)) = self.trace else { return Ok(()) };
