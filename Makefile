@@ -55,6 +55,7 @@ fuzz: setup ## Look for inputs that break a promise: every fuzz target for FUZZ_
 lint: setup ## Check formatting, and clippy with warnings as errors, of host and guests
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
+	$(CARGO) metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	cd guest-nodes/rust && $(CARGO) fmt --check && $(CARGO) clippy --locked --all-targets --target-dir target -- -D warnings
 

@@ -12,6 +12,9 @@ if ! command -v cargo-fuzz >/dev/null; then
   cargo install --quiet --locked --version 0.13.2 --root "$target_dir/tools" cargo-fuzz
 fi
 
+# The fuzz crate has a lock file of its own, which must be that of today's host.
+cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
+
 # No sanitizer: those need a nightly compiler, and nearly all code here is safe Rust. What is looked for is panics,
 # broken promises, hangs and greed.
 options=(--fuzz-dir tests/fuzz --target-dir "$target_dir/fuzz" --sanitizer none --no-cfg-fuzzing)

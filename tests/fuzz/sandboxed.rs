@@ -8,6 +8,7 @@ use remotemedia_core::{NodeDescriptor, NodeError, Runtime};
 pub use remotemedia_wasm::{BinaryKind, Inspection};
 use remotemedia_wasm::{
     CHILD_VERB, ChildFailure, ChildLimits, CompilerProgram, WasmConfig, WasmRuntime, compile_in_this_child,
+    find_places_in_this_child,
 };
 
 /// What a host says about the component in a file.
@@ -36,13 +37,21 @@ pub fn compile_if_told() {
     let Some((CHILD_VERB, limits)) = arguments.split_first().map(|(verb, rest)| (&**verb, rest)) else {
         return;
     };
-    let [_, component_bytes, _, memory_mb, _, cpu_seconds] = limits else { panic!("{limits:?}") };
+    let [_, component_bytes, _, memory_mb, _, cpu_seconds, places @ ..] = limits else { panic!("{limits:?}") };
     let limits = ChildLimits {
         component_bytes: component_bytes.parse().expect("a number"),
         memory_mb: memory_mb.parse().expect("a number"),
         cpu_seconds: cpu_seconds.parse().expect("a number"),
     };
-    let code = match compile_in_this_child(limits) {
+    let done = match places {
+        [] => compile_in_this_child(limits),
+        [_, offsets] => {
+            let offsets: Vec<u64> = offsets.split(',').map(|offset| offset.parse().expect("a number")).collect();
+            find_places_in_this_child(limits, &offsets)
+        }
+        _ => panic!("{places:?}"),
+    };
+    let code = match done {
         Ok(()) => 0,
         Err(failure) => {
             eprintln!("error: {failure}");
