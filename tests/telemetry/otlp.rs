@@ -163,6 +163,19 @@ fn a_collector_that_is_not_there_costs_a_warning() {
 }
 
 #[test]
+fn the_password_of_a_collector_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    for endpoint in [format!("http://user:secret@{address}"), format!("user:secret@{address}")] {
+        let output = run(folder.path(), &["--otlp", &endpoint]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(&address.to_string()) && !told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
 fn a_collector_that_never_answers_costs_a_warning_in_bounded_time() {
     // The system takes the connections; nobody reads from them.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Everything joins it: the host, guests (`remotemedia::guest`), Python's `logging` (`remotemedia::python`).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
@@ -123,20 +124,39 @@ fn text(
     };
     let level = format!("{level:>5}");
     let level = if colored { format!("\u{1b}[{color}m{level}\u{1b}[0m") } else { level };
-    let mut line = format!("{level} {message}");
+    let mut line = format!("{level} {}", visible(message));
     let context = CONTEXT.iter().filter(|name| !own.contains_key(**name));
     let context = context.filter_map(|name| around.get_key_value(*name));
     for (name, value) in own.iter().chain(context) {
         // Writing to a String cannot fail. A text without spaces needs no quotes.
         let _ = match value {
-            Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '\n', '\t']) => {
-                write!(line, " {name}={text}")
-            }
-            _ => write!(line, " {name}={value}"),
+            Value::String(text) if is_bare(text) => write!(line, " {name}={text}"),
+            _ => write!(line, " {name}={}", visible(&value.to_string())),
         };
     }
     line.push('\n');
     line
+}
+
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|letter: char| matches!(letter, ' ' | '"') || letter.is_control())
+}
+
+/// What a terminal would obey is written out: what is logged may be a stranger's. Lines and tabs stay.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if is_obeyed(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// The names that every line has come first, then the event's own fields, then what is known of its surroundings.
@@ -215,5 +235,17 @@ mod tests {
         assert_eq!(lines[0], " WARN tried \"again\"");
         assert_eq!(lines[1], "and again node=inner tries=3 ok=false session=vad-0");
         assert_eq!(lines[2], "ERROR no node of its own node=outer session=vad-0");
+    }
+    #[test]
+    fn what_a_terminal_would_obey_is_written_out() {
+        let lines = logged(LogFormat::Text, || {
+            tracing::warn!(
+                short = "\u{1b}[2J",
+                long = "a \r\u{9b}1m\u{7f}\n",
+                "red \u{1b}[31m\rover\tit\nand \u{8}on"
+            );
+        });
+        assert_eq!(lines[0], " WARN red \\u{1b}[31m\\rover\tit");
+        assert_eq!(lines[1], r#"and \u{8}on short="\u001b[2J" long="a \r\u{9b}1m\u{7f}\n""#);
     }
 }

@@ -40,13 +40,15 @@ impl Otlp {
         let endpoint = endpoint.trim_end_matches('/');
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             return Err(format!(
-                "`{endpoint}` is no address of an OpenTelemetry collector: write for example http://localhost:4318"
+                "`{}` is no address of an OpenTelemetry collector: write for example http://localhost:4318",
+                without_secrets(endpoint, endpoint)
             ));
         }
         // The crypto provider is one per process; that another one is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let failed =
-            |error: &dyn std::error::Error| format!("cannot send to the collector {endpoint}: {error}");
+        let failed = |error: &dyn std::error::Error| {
+            without_secrets(&format!("cannot send to the collector {endpoint}: {error}"), endpoint)
+        };
         let spans = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
@@ -98,7 +100,18 @@ impl Otlp {
             Ok(Err(_)) => format!("it did not answer within {} s", END_LIMIT.as_secs()),
             Err(error) => format!("no thread can be started: {error}"),
         };
-        tracing::warn!("traces and metrics are lost, the collector {endpoint} did not take them: {reason}");
+        let lost =
+            format!("traces and metrics are lost, the collector {endpoint} did not take them: {reason}");
+        tracing::warn!("{}", without_secrets(&lost, &endpoint));
+    }
+}
+
+/// `text` without the user and the password that may stand in `endpoint`.
+fn without_secrets(text: &str, endpoint: &str) -> String {
+    let rest = ["http://", "https://"].into_iter().find_map(|scheme| endpoint.strip_prefix(scheme));
+    match rest.unwrap_or(endpoint).rfind('@') {
+        Some(at) => text.replace(&rest.unwrap_or(endpoint)[..=at], ""),
+        None => text.to_owned(),
     }
 }
 
@@ -111,4 +124,23 @@ fn resource() -> Resource {
             KeyValue::new("process.pid", i64::from(std::process::id())),
         ])
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn an_endpoint_is_shown_without_user_and_password() {
+        for (endpoint, shown) in [
+            ("https://user:se@cr/et@host:4318/x", "https://host:4318/x"),
+            ("http://token@host", "http://host"),
+            ("user:secret@host:4318", "host:4318"),
+            ("http://host:4318", "http://host:4318"),
+        ] {
+            let said = format!("cannot reach {endpoint}: url ({endpoint}/v1/traces)");
+            let right = format!("cannot reach {shown}: url ({shown}/v1/traces)");
+            assert_eq!(without_secrets(&said, endpoint), right);
+        }
+    }
 }
