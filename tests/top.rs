@@ -230,9 +230,12 @@ type Step<'a> = (&'a str, Box<dyn FnOnce(&mut ChildStdin) + 'a>);
 fn in_a_terminal(folder: &Path, steps: Vec<Step<'_>>) -> (String, Option<i32>) {
     let top = command(&["top", "--interval-ms", "100"]);
     let script = "import os, pty, sys; os.environ['TERM'] = 'xterm'; os.environ.pop('NO_COLOR', None); \
-                  sh = ['sh', '-c', 'stty rows 30 cols 150; exec \"$@\"', 'sh']; \
+                  sh = ['sh', '-c', 'stty rows 30 cols 150; echo $$ > $XDG_RUNTIME_DIR/top.pid; exec \"$@\"', 'sh']; \
                   sys.exit(os.waitstatus_to_exitcode(pty.spawn(sh + sys.argv[1:])))";
-    let mut child = Command::new(repository().join(".venv/bin/python"))
+    // What waits for a text that never comes ends as well, and says what was drawn.
+    let mut child = Command::new("timeout")
+        .arg("60")
+        .arg(repository().join(".venv/bin/python"))
         .args(["-c", script])
         .arg(top.get_program())
         .args(top.get_args())
@@ -269,6 +272,25 @@ fn top_draws_in_a_terminal_and_leaves_it_as_it_was() {
         assert!(drawn.contains("times") && drawn.contains("native"), "{drawn}");
         let (enters, leaves) = (drawn.find("\u{1b}[?1049h").unwrap(), drawn.rfind("\u{1b}[?1049l").unwrap());
         assert!(enters < leaves);
+    }
+    assert_eq!(run.finish().code, 0);
+}
+
+#[test]
+fn top_leaves_the_terminal_as_it_was_when_a_signal_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::start(folder.path(), "--inspect");
+    for signal in ["-TERM", "-HUP"] {
+        let kill: Step<'_> = (
+            "CALLS/S",
+            Box::new(|_| {
+                let pid = fs::read_to_string(folder.path().join("top.pid")).unwrap();
+                assert!(Command::new("kill").args([signal, pid.trim()]).status().unwrap().success());
+            }),
+        );
+        let (drawn, code) = in_a_terminal(folder.path(), vec![kill]);
+        assert_eq!(code, Some(0), "{drawn}");
+        assert!(drawn.contains("\u{1b}[?1049l"), "{drawn}");
     }
     assert_eq!(run.finish().code, 0);
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::job::{Job, says, the_error};
 use crate::binary::{Done, command};
 
-/// What the disk holds, and the same for `ulimit -f`, which counts in KiB.
+/// What the disk holds. `ulimit -f` counts in KiB too in some shells, in blocks of 512 bytes in others (dash): there the
+/// limit is half of it.
 const DISK_KIB: u32 = 256;
 
 /// Mounts the disk on `$1`, fills it when `$2` says so, runs the rest, and notes in `$3` what is on the disk then.

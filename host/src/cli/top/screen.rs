@@ -1,10 +1,13 @@
 //! The terminal of `top`: keys in, pictures out. However it ends, the terminal is as it was.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::view::{Sort, View};
 use crate::cli::console;
@@ -12,7 +15,10 @@ use crate::cli::failure::Failure;
 use crate::telemetry::inspect::{RunState, Snapshot};
 use crate::telemetry::inspect_client::InspectClient;
 
-/// Looks until a key says to stop.
+/// How long a signal may wait.
+const SIGNAL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks until a key or a signal says to stop.
 pub fn show(
     client: InspectClient,
     first: Snapshot,
@@ -26,6 +32,10 @@ pub fn show(
     }
     // Sets a panic hook too, which restores the terminal before it reports.
     let failed = |error: io::Error| Failure::output(format!("cannot use this terminal: {error}"));
+    let told_to_stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGHUP, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&told_to_stop)).map_err(failed)?;
+    }
     let mut terminal = ratatui::try_init().map_err(failed)?;
     let view = View {
         now: first,
@@ -36,7 +46,7 @@ pub fn show(
         color: !no_color,
         over: None,
     };
-    let mut screen = Screen { client, view, interval };
+    let mut screen = Screen { client, view, interval, told_to_stop };
     let shown = screen.run(&mut terminal);
     let restored = ratatui::try_restore();
     shown.and(restored).map_err(failed)?;
@@ -50,6 +60,7 @@ struct Screen {
     client: InspectClient,
     view: View,
     interval: Duration,
+    told_to_stop: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -58,7 +69,17 @@ impl Screen {
         loop {
             terminal.draw(|frame| self.view.draw(frame))?;
             // Keys first: a pipeline that answers slowly must not make `q` slow.
-            while event::poll(next_look.saturating_duration_since(Instant::now()))? {
+            loop {
+                if self.told_to_stop.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let pause = next_look.saturating_duration_since(Instant::now());
+                if !event::poll(pause.min(SIGNAL_PAUSE))? {
+                    if pause <= SIGNAL_PAUSE {
+                        break;
+                    }
+                    continue;
+                }
                 match event::read()? {
                     Event::Key(key) if key.kind != KeyEventKind::Release => {
                         if self.press(key) {
