@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Once};
 
 use serde_json::Value;
 
@@ -22,8 +23,22 @@ pub fn path() -> PathBuf {
     path
 }
 
-/// A call of the binary in an environment where no setting of the user's counts.
+/// A shell has what it starts in the background ignore Ctrl-C, programs hand that on to those they start, and the binary
+/// keeps to it. A signal with a handler is not handed on.
+fn let_children_hear_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    for signal in [SIGINT, SIGHUP, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 1) {
+        signal_hook::flag::register(signal, Arc::default()).unwrap();
+    }
+}
+
+/// A call of the binary in an environment where no setting of the user's counts, which hears signals.
 pub fn command(args: &[&str]) -> Command {
+    static HEARS: Once = Once::new();
+    HEARS.call_once(let_children_hear_signals);
     let mut command = Command::new(path());
     for name in [
         "REMOTEMEDIA_RUNTIME_FORCE",
