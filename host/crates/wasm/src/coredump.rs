@@ -62,7 +62,8 @@ impl Coredumps {
             return Some(Err(too_large()));
         }
         let node_id = store.data().log.node_id();
-        let name = component.display().to_string();
+        // Where the host keeps it is no business of who gets the dump.
+        let name = component.file_name().unwrap_or_default().to_string_lossy();
         let Ok(bytes) = catch_unwind(AssertUnwindSafe(|| dump.serialize(store, &name))) else {
             return Some(Err(NoCoredump::Failed));
         };

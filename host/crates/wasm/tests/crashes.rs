@@ -221,7 +221,8 @@ fn a_core_dump_holds_the_guest_s_memory_and_stack_and_the_error_says_where_it_is
     assert!(name.starts_with("a-hostile-") && name.contains(&format!("-{}-", std::process::id())), "{name}");
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     let dump = read_dump(file);
-    assert_eq!(dump.executable, guest("hostile").display().to_string());
+    // Not the folders above it, which are the host's business.
+    assert_eq!(Some(&*dump.executable), guest("hostile").file_name().and_then(|name| name.to_str()));
     assert!(dump.modules > 0 && dump.instances >= dump.modules, "{} {}", dump.modules, dump.instances);
     assert!((1..=24).contains(&dump.frames.len()), "{:?}", dump.frames);
     // No less than the guest's memory, which may have grown for the packet, and no more than it may ever have.

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::failure::{CompileFailure, shown};
 use super::{CHILD_VERB, CompilerProgram};
-use crate::places::Places;
+use crate::places::{MOST_INLINED, MOST_NAME_BYTES, Place, Places};
 
 /// More threads compile hardly faster, and each takes address space.
 const MOST_THREADS: usize = 4;
@@ -69,18 +69,32 @@ pub(crate) fn find_places(
     component: &[u8],
     offsets: &[u64],
 ) -> Result<Places, String> {
-    let offsets: Vec<String> = offsets.iter().map(u64::to_string).collect();
-    let arguments = ["--places".to_owned(), offsets.join(",")];
+    let asked: Vec<String> = offsets.iter().map(u64::to_string).collect();
+    let arguments = ["--places".to_owned(), asked.join(",")];
     let unusable = |error: io::Error| format!("{} cannot be started: {error}", compiler.program.display());
     let mut running = Running::start(compiler, component.len(), &READING, &arguments).map_err(unusable)?;
     let limits = format!("{} s and {} MiB", READING.cpu_ms / 1_000, READING.memory_mb);
-    let Conversation { code, status, .. } = running
-        .converse(component, &READING, MOST_PLACES_BYTES)
-        .map_err(|_| format!("it takes more than {limits}"))?;
+    let ended = running.converse(component, &READING, MOST_PLACES_BYTES);
+    let Conversation { code, status, .. } = ended.map_err(|interruption| match interruption {
+        Interruption::Time => format!("its reader took more than {} s", READING.timeout_ms / 1_000),
+        Interruption::Code(most) => format!("its reader answered more than {} MiB", most >> 20),
+        Interruption::System(error) => format!("its reader cannot be talked to: {error}"),
+    })?;
     if !status.success() {
         return Err(format!("its reader ended with {status} (it may use {limits})"));
     }
-    serde_json::from_slice(&code).map_err(|error| format!("its reader answered nonsense: {error}"))
+    let places: Places =
+        serde_json::from_slice(&code).map_err(|error| format!("its reader answered nonsense: {error}"))?;
+    let is_whole = places.len() == offsets.len();
+    if is_whole && places.iter().all(|frames| frames.len() <= MOST_INLINED && frames.iter().all(is_short)) {
+        return Ok(places);
+    }
+    Err("its reader answered nonsense: more, less or longer than it may".to_owned())
+}
+
+/// As short as a reader that nobody took over makes it.
+fn is_short(place: &Place) -> bool {
+    [&place.function, &place.file].into_iter().flatten().all(|name| name.len() <= MOST_NAME_BYTES)
 }
 
 /// Why the compiler ended without code.
@@ -379,7 +393,20 @@ mod tests {
         assert!(read("cat > /dev/null; echo \"$*\"").unwrap_err().contains("answered nonsense"));
         assert!(read("cat > /dev/null; echo '[[{\"line\":-1}]]'").unwrap_err().contains("answered nonsense"));
         assert!(read("kill -SEGV $$").unwrap_err().contains("its reader ended with"));
-        assert!(read("cat /dev/zero").unwrap_err().contains("it takes more than 5 s and 1024 MiB"));
+        assert!(read("cat /dev/zero").unwrap_err().contains("answered more than 1 MiB"));
+        let frame =
+            |name: usize| format!(r#"{{"function":"{}","file":null,"line":1,"column":1}}"#, "f".repeat(name));
+        let frames = |count: usize, name: usize| format!("[{}]", vec![frame(name); count].join(","));
+        let answers = |text: String| read(&format!("cat > /dev/null; echo '{text}'"));
+        assert!(answers(format!("[[],{}]", frames(16, 300))).is_ok());
+        for wrong in [
+            "[[]]".to_owned(),
+            "[[],[],[]]".to_owned(),
+            format!("[[],{}]", frames(17, 1)),
+            format!("[[],{}]", frames(1, 301)),
+        ] {
+            assert!(answers(wrong).unwrap_err().contains("more, less or longer than it may"));
+        }
     }
 
     #[test]

@@ -12,9 +12,9 @@ use super::{Place, Places};
 use crate::guest_log::cut;
 
 /// Functions of the source that are told of one frame; the rest, inlined into each other, is left out.
-const MOST_INLINED: usize = 16;
+pub(crate) const MOST_INLINED: usize = 16;
 /// A name or a path is cut to this, in bytes.
-const MOST_NAME_BYTES: usize = 300;
+pub(crate) const MOST_NAME_BYTES: usize = 300;
 
 /// A core module of a component.
 #[derive(Default)]

@@ -9,7 +9,7 @@ mod known;
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use remotemedia_core::SandboxPolicy;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::cache::Digest;
 use crate::compile::{CompilerProgram, find_places_in_child};
 use crate::limits::mebibytes;
 use crate::loader;
-pub(crate) use dwarf::{find, readable};
+pub(crate) use dwarf::{MOST_INLINED, MOST_NAME_BYTES, find, readable};
 use known::Known;
 
 /// A function of the source that one frame was in. One that was inlined is followed by the one that it became a part of.
@@ -48,18 +48,29 @@ pub(crate) enum NoPlaces {
     TooLarge { size_mb: u64, limit_mb: u32 },
     #[error("the debug info cannot be read: {reason}")]
     Unreadable { reason: String },
+    #[error("the debug info of another failure is being read")]
+    Busy,
 }
 
-/// Looks places up, and remembers the last ones: a node that is made anew often traps at the same place.
+impl NoPlaces {
+    /// True when it may be otherwise the next time.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::Unreadable { .. } | Self::Busy)
+    }
+}
+
+/// Looks places up, and remembers the last ones: a node that is made anew often traps at the same place. One at a time:
+/// guests that trap all at once must not make the host start as many readers. Whoever comes meanwhile goes without.
 pub(crate) struct PlaceFinder {
     program: Option<CompilerProgram>,
+    reading: Mutex<()>,
     known: Mutex<Known>,
 }
 
 impl PlaceFinder {
     /// Debug info is read by `program`.
     pub fn new(program: Option<CompilerProgram>) -> Self {
-        Self { program, known: Mutex::default() }
+        Self { program, reading: Mutex::default(), known: Mutex::default() }
     }
 
     fn find(&self, origin: &Origin, offsets: &[u64], policy: &SandboxPolicy) -> Result<Places, NoPlaces> {
@@ -71,8 +82,15 @@ impl PlaceFinder {
         if let Some(found) = known().get(&origin.digest, offsets) {
             return found;
         }
+        let reading = self.reading.try_lock();
+        if let Err(TryLockError::WouldBlock) = reading {
+            return Err(NoPlaces::Busy);
+        }
         let found = self.read(origin, offsets, policy);
-        known().put(origin.digest, offsets, found.clone());
+        drop(reading);
+        if !found.as_ref().is_err_and(NoPlaces::may_pass) {
+            known().put(origin.digest, offsets, found.clone());
+        }
         found
     }
 
@@ -126,5 +144,28 @@ impl Origin {
     /// Why that is not known.
     pub fn places(&self, offsets: &[u64], policy: &SandboxPolicy) -> Result<Places, NoPlaces> {
         self.finder.find(self, offsets, policy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_info_is_read_once_at_a_time_and_what_may_pass_is_not_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, component) = (dir.path().join("gone.wasm"), b"\0asm\x0d\0\x01\0");
+        let finder = Arc::new(PlaceFinder::new(None));
+        let origin = Origin::new(&file, blake3::hash(component), &finder);
+        let places = || origin.places(&[7], &SandboxPolicy::default());
+        assert_eq!(places(), Err(NoPlaces::Changed { file: file.clone() }));
+        std::fs::write(&file, component).unwrap();
+        let reading = finder.reading.lock().unwrap();
+        assert_eq!(places(), Err(NoPlaces::Busy));
+        drop(reading);
+        assert_eq!(places(), Err(NoPlaces::NoDebugInfo));
+        // That will not change, so the file is not looked at again.
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(places(), Err(NoPlaces::NoDebugInfo));
     }
 }
