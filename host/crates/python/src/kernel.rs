@@ -195,7 +195,8 @@ impl Node for KernelNode {
 
     fn reset(&mut self) -> Result<bool, NodeError> {
         let has_forgotten = self.native.reset()?;
-        // The native node has what there is to forget, unless the object says that it has something too.
+        // The native node has what there is to forget. The object is told, but its answer does not count: it is no as well
+        // where the object has no `reset`.
         self.object.reset()?;
         Ok(has_forgotten)
     }

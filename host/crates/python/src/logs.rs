@@ -29,9 +29,14 @@ fn lowest_level() -> i32 {
     enabled.into_iter().flatten().min().unwrap_or(30)
 }
 
-/// One record. `traceback` is empty when there is none.
+/// One record. `traceback` is empty when there is none. Whoever reads the log may be slow: meanwhile other Python nodes
+/// go on.
 #[pyfunction]
-fn send(level: i32, logger: &str, message: &str, traceback: &str) {
+fn send(py: Python<'_>, level: i32, logger: &str, message: &str, traceback: &str) {
+    py.detach(|| tell(level, logger, message, traceback));
+}
+
+fn tell(level: i32, logger: &str, message: &str, traceback: &str) {
     let trace = (!traceback.is_empty()).then_some(traceback);
     match LEVELS.iter().find(|(least, _)| level >= *least).map(|(_, level)| *level) {
         Some(Level::ERROR) => {

@@ -3,6 +3,8 @@
 //!
 //! Outputs carry the time of the packet that caused them; those of `flush` the time of the last packet.
 
+use std::time::Instant;
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
@@ -69,8 +71,8 @@ impl CpythonNode {
         })
     }
 
-    /// Runs an object that exists already: only its `process` and `flush` are called. `opaque` leaves its outputs
-    /// Python objects.
+    /// Runs an object that exists already: its `process`, and of `initialize`, `reset`, `flush` and `cleanup` those that
+    /// it has. `opaque` leaves its outputs Python objects.
     pub(crate) fn live(object: &Bound<'_, PyAny>, ports: &[String], opaque: bool) -> PyResult<Self> {
         let py = object.py();
         let inputs = ports.len();
@@ -254,10 +256,11 @@ impl Node for CpythonNode {
         }
         let pts_ns = packet.pts_ns;
         self.last_pts_ns = pts_ns;
+        // Not since the call began: an earlier attempt at it, or another runtime's, is no wait.
+        let asked = out.notes().began().map(|_| Instant::now());
         Python::attach(|py| {
-            let notes = out.notes();
-            if let Some(began) = notes.began() {
-                notes.waited_since(began);
+            if let Some(asked) = asked {
+                out.notes().waited_since(asked);
             }
             let held = self.traced.as_ref().map(|traced| traced.held_bytes(py));
             let value = input(py, packet.payload)?;
