@@ -62,7 +62,8 @@ fn an_endless_loop_is_found_in_the_source_too() {
     let error = fall(&runtime_of(policy), &hostile("loop"), "x");
     assert_eq!(error.kind, ErrorKind::Timeout);
     let trace = error.trace.unwrap();
-    assert!(trace.contains("hostile/src/ruin.rs:"), "{trace}");
+    // Where in the loop it is stopped is chance, and the jump back is of no line of the source.
+    assert!(trace.contains("wreak") && trace.contains("hostile/src/ruin.rs"), "{trace}");
 }
 
 #[test]
