@@ -13,7 +13,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use remotemedia_core::Operation;
-use remotemedia_engine::trace::{Call, Event, Layout, ThreadEvents, ThreadOf, Trace, TraceRecorder, What};
+use remotemedia_engine::trace::{
+    Call, Event, Flow, Layout, ThreadEvents, ThreadOf, Trace, TraceRecorder, What,
+};
 
 use super::perfetto::{
     COUNTER, CounterDescriptor, DebugAnnotation, INSTANT, ORDER_EXPLICIT, PacketWriter, ProcessDescriptor,
@@ -96,7 +98,7 @@ pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
     let mut writer = PacketWriter::new(to);
     describe(&mut writer, layout, &tracks)?;
     for (track, slices) in tracks.slices {
-        write_slices(&mut writer, track, slices)?;
+        write_slices(&mut writer, layout, track, slices)?;
     }
     for (queue, mut depths) in tracks.depths {
         // Taken under the queue's lock, so that the order of times is the order of what happened.
@@ -116,17 +118,31 @@ pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
     Ok(summary)
 }
 
-/// A slice before it is written.
-struct Slice {
+/// A slice before it is written. There is one per event and more: what is shown of it is made when it is written.
+struct Slice<'a> {
     begin_ns: u64,
     end_ns: u64,
-    begin: TrackEvent,
+    shown: Shown<'a>,
+}
+
+const _: () = assert!(size_of::<Slice<'_>>() <= 40, "docs/observability.md says what writing a trace needs");
+
+/// What a slice shows.
+enum Shown<'a> {
+    /// What happened; of a packet that waited its queue's own tracks tell.
+    Event(&'a What),
+    /// The part of a call in which it waited for the interpreter.
+    Interpreter,
+    /// A packet in a queue.
+    Waits(Flow),
+    /// A call that has not returned.
+    Unfinished(Operation),
 }
 
 /// What lies on which track.
 #[derive(Default)]
-struct Tracks {
-    slices: BTreeMap<u64, Vec<Slice>>,
+struct Tracks<'a> {
+    slices: BTreeMap<u64, Vec<Slice<'a>>>,
     /// Of each queue: (when, how many packets).
     depths: BTreeMap<usize, Vec<(u64, usize)>>,
     /// Of each queue, for each of its tracks, when the last slice there ends.
@@ -135,23 +151,20 @@ struct Tracks {
     instants: Vec<(u64, TrackEvent)>,
 }
 
-impl Tracks {
-    fn add(&mut self, track_uuid: u64, begin_ns: u64, end_ns: u64, name: &str, mut begin: TrackEvent) {
-        begin.r#type = SLICE_BEGIN;
-        begin.track_uuid = track_uuid;
-        begin.name = Some(name.to_owned());
-        self.slices.entry(track_uuid).or_default().push(Slice { begin_ns, end_ns, begin });
+impl<'a> Tracks<'a> {
+    fn add(&mut self, track: u64, begin_ns: u64, end_ns: u64, shown: Shown<'a>) {
+        self.slices.entry(track).or_default().push(Slice { begin_ns, end_ns, shown });
     }
 
-    fn add_thread(&mut self, layout: &Layout, thread: &ThreadEvents, taken_ns: u64) {
+    fn add_thread(&mut self, layout: &Layout, thread: &'a ThreadEvents, taken_ns: u64) {
         let own = track_of(thread.thread);
         for event in &thread.events {
             self.add_event(layout, own, event);
         }
         self.add_waits();
         if let Some((node, operation, since_ns)) = thread.unfinished {
-            let name = format!("{} (has not returned)", operation.name());
-            self.add(NODES + node as u64, since_ns, taken_ns.max(since_ns), &name, TrackEvent::default());
+            let shown = Shown::Unfinished(operation);
+            self.add(NODES + node as u64, since_ns, taken_ns.max(since_ns), shown);
         }
         if thread.left_out > 0 {
             let at_ns = thread.events.last().map_or(taken_ns, |event| event.end_ns);
@@ -165,78 +178,33 @@ impl Tracks {
         }
     }
 
-    fn add_event(&mut self, layout: &Layout, own: u64, event: &Event) {
+    fn add_event(&mut self, layout: &Layout, own: u64, event: &'a Event) {
         let &Event { begin_ns, end_ns, ref what } = event;
-        match what {
-            What::Feed { node, epoch, pts_ns, flow } => {
-                let name =
-                    layout.nodes.get(*node).map_or_else(String::new, |node| format!("feed {}", node.id));
-                let begin = TrackEvent {
-                    categories: vec!["feed".into()],
-                    debug_annotations: vec![
-                        DebugAnnotation::uint("epoch", *epoch),
-                        DebugAnnotation::int("pts_ns", *pts_ns),
-                    ],
-                    flow_ids: vec![*flow],
-                    ..TrackEvent::default()
-                };
-                self.add(own, begin_ns, end_ns, &name, begin);
+        let track = match what {
+            What::Feed { .. } | What::Work { .. } => own,
+            What::Call(call) => {
+                let track = NODES + call.node as u64;
+                let waited_ns = call.interpreter_wait_ns.min(end_ns.saturating_sub(begin_ns));
+                // The call first: where both are as long, the wait is inside.
+                self.add(track, begin_ns, end_ns, Shown::Event(what));
+                if waited_ns > 0 {
+                    self.add(track, begin_ns, begin_ns + waited_ns, Shown::Interpreter);
+                }
+                return;
             }
-            What::Work { epoch } => {
-                let name = if epoch.is_some() { "work" } else { "end of the stream" };
-                let epoch = epoch.map(|epoch| DebugAnnotation::uint("epoch", epoch));
-                let begin = TrackEvent {
-                    categories: vec!["work".into()],
-                    debug_annotations: epoch.into_iter().collect(),
-                    ..TrackEvent::default()
-                };
-                self.add(own, begin_ns, end_ns, name, begin);
-            }
-            What::Call(call) => self.add_call(begin_ns, end_ns, call),
             What::Waited { queue, flow, depth_then, depth_after } => {
                 self.waits.push((*queue, begin_ns, end_ns, *flow));
                 let depths = self.depths.entry(*queue).or_default();
                 depths.extend([(begin_ns, *depth_then), (end_ns, *depth_after)]);
+                return;
             }
-            What::Blocked { queue, flow } => {
+            What::Blocked { queue, .. } => {
                 let from = layout.queues.iter().find(|known| known.number == *queue).and_then(|it| it.from);
-                let stage =
-                    from.and_then(|from| layout.nodes.get(from)).map(|node| STAGES + node.stage as u64);
-                let begin = TrackEvent {
-                    categories: vec!["blocked".into()],
-                    flow_ids: vec![*flow],
-                    ..TrackEvent::default()
-                };
-                self.add(stage.unwrap_or(CALLER), begin_ns, end_ns, "blocked: the queue is full", begin);
+                let node = from.and_then(|from| layout.nodes.get(from));
+                node.map_or(CALLER, |node| STAGES + node.stage as u64)
             }
-        }
-    }
-
-    fn add_call(&mut self, begin_ns: u64, end_ns: u64, call: &Call) {
-        let track = NODES + call.node as u64;
-        let uint = |name, value: Option<u64>| value.map(|value| DebugAnnotation::uint(name, value));
-        let annotations = [
-            uint("epoch", call.epoch),
-            call.pts_ns.map(|pts_ns| DebugAnnotation::int("pts_ns", pts_ns)),
-            uint("packets_out", has_outputs(call.operation).then_some(call.packets_out as u64)),
-            uint("interpreter_wait_ns", Some(call.interpreter_wait_ns).filter(|wait| *wait > 0)),
-            call.error.as_deref().map(|error| DebugAnnotation::text("error", error)),
-        ];
-        let (first, count) = call.flows_out;
-        let begin = TrackEvent {
-            categories: vec![if call.error.is_some() { "error".into() } else { "call".into() }],
-            debug_annotations: annotations.into_iter().flatten().collect(),
-            flow_ids: (first..first + u64::from(count)).collect(),
-            terminating_flow_ids: call.flow.into_iter().collect(),
-            ..TrackEvent::default()
         };
-        let failed = if call.error.is_some() { " failed" } else { "" };
-        self.add(track, begin_ns, end_ns, &format!("{}{failed}", call.operation.name()), begin);
-        let waited_ns = call.interpreter_wait_ns.min(end_ns.saturating_sub(begin_ns));
-        if waited_ns > 0 {
-            let begin = TrackEvent { categories: vec!["gil".into()], ..TrackEvent::default() };
-            self.add(track, begin_ns, begin_ns + waited_ns, "waits for the interpreter", begin);
-        }
+        self.add(track, begin_ns, end_ns, Shown::Event(what));
     }
 
     /// Packets wait in a queue at the same time: each gets the first track on which nothing lies then.
@@ -250,13 +218,64 @@ impl Tracks {
                 lanes.push(0);
             }
             lanes[lane] = end_ns;
-            let begin = TrackEvent {
-                categories: vec!["queue".into()],
-                flow_ids: vec![flow],
-                ..TrackEvent::default()
-            };
-            self.add(lane_track(queue, lane), begin_ns, end_ns, "waits", begin);
+            self.add(lane_track(queue, lane), begin_ns, end_ns, Shown::Waits(flow));
         }
+    }
+}
+
+/// How a slice begins: everything but its track.
+fn begin_of(layout: &Layout, shown: &Shown<'_>) -> TrackEvent {
+    let begin = |name: &str, category: &str, flow_ids: Vec<Flow>| TrackEvent {
+        r#type: SLICE_BEGIN,
+        name: Some(name.to_owned()),
+        categories: Some(category.to_owned()).filter(|category| !category.is_empty()).into_iter().collect(),
+        flow_ids,
+        ..TrackEvent::default()
+    };
+    match shown {
+        Shown::Event(What::Feed { node, epoch, pts_ns, flow }) => {
+            let name = layout.nodes.get(*node).map_or_else(String::new, |node| format!("feed {}", node.id));
+            TrackEvent {
+                debug_annotations: vec![
+                    DebugAnnotation::uint("epoch", *epoch),
+                    DebugAnnotation::int("pts_ns", *pts_ns),
+                ],
+                ..begin(&name, "feed", vec![*flow])
+            }
+        }
+        Shown::Event(What::Work { epoch }) => {
+            let name = if epoch.is_some() { "work" } else { "end of the stream" };
+            let epoch = epoch.map(|epoch| DebugAnnotation::uint("epoch", epoch));
+            TrackEvent { debug_annotations: epoch.into_iter().collect(), ..begin(name, "work", Vec::new()) }
+        }
+        Shown::Event(What::Call(call)) => begin_of_call(call, begin),
+        Shown::Event(What::Blocked { flow, .. }) => {
+            begin("blocked: the queue is full", "blocked", vec![*flow])
+        }
+        Shown::Event(What::Waited { flow, .. }) | Shown::Waits(flow) => begin("waits", "queue", vec![*flow]),
+        Shown::Interpreter => begin("waits for the interpreter", "gil", Vec::new()),
+        Shown::Unfinished(operation) => {
+            begin(&format!("{} (has not returned)", operation.name()), "", Vec::new())
+        }
+    }
+}
+
+fn begin_of_call(call: &Call, begin: impl Fn(&str, &str, Vec<Flow>) -> TrackEvent) -> TrackEvent {
+    let uint = |name, value: Option<u64>| value.map(|value| DebugAnnotation::uint(name, value));
+    let annotations = [
+        uint("epoch", call.epoch),
+        call.pts_ns.map(|pts_ns| DebugAnnotation::int("pts_ns", pts_ns)),
+        uint("packets_out", has_outputs(call.operation).then_some(call.packets_out as u64)),
+        uint("interpreter_wait_ns", Some(call.interpreter_wait_ns).filter(|wait| *wait > 0)),
+        call.error.as_deref().map(|error| DebugAnnotation::text("error", error)),
+    ];
+    let (first, count) = call.flows_out;
+    let (failed, category) = if call.error.is_some() { (" failed", "error") } else { ("", "call") };
+    let name = format!("{}{failed}", call.operation.name());
+    TrackEvent {
+        debug_annotations: annotations.into_iter().flatten().collect(),
+        terminating_flow_ids: call.flow.into_iter().collect(),
+        ..begin(&name, category, (first..first + u64::from(count)).collect())
     }
 }
 
@@ -276,7 +295,7 @@ fn lane_track(queue: usize, lane: usize) -> u64 {
 }
 
 /// Says which tracks there are, in the order in which they are shown.
-fn describe(writer: &mut PacketWriter<impl Write>, layout: &Layout, tracks: &Tracks) -> io::Result<()> {
+fn describe(writer: &mut PacketWriter<impl Write>, layout: &Layout, tracks: &Tracks<'_>) -> io::Result<()> {
     let child = |uuid: u64, parent: u64, rank: usize, name: String| TrackDescriptor {
         uuid,
         name,
@@ -324,17 +343,22 @@ fn describe(writer: &mut PacketWriter<impl Write>, layout: &Layout, tracks: &Tra
 }
 
 /// Writes the slices of one track: begins and ends in the order of time, inner ones inside outer ones.
-fn write_slices(writer: &mut PacketWriter<impl Write>, track: u64, mut slices: Vec<Slice>) -> io::Result<()> {
+fn write_slices(
+    writer: &mut PacketWriter<impl Write>,
+    layout: &Layout,
+    track: u64,
+    mut slices: Vec<Slice<'_>>,
+) -> io::Result<()> {
     slices.sort_by_key(|slice| (slice.begin_ns, std::cmp::Reverse(slice.end_ns)));
     let end = |writer: &mut PacketWriter<_>, at_ns| {
         writer.event(at_ns, TrackEvent { r#type: SLICE_END, track_uuid: track, ..TrackEvent::default() })
     };
     let mut open: Vec<u64> = Vec::new();
-    for Slice { begin_ns, end_ns, begin } in slices {
+    for Slice { begin_ns, end_ns, shown } in slices {
         while let Some(ends_ns) = open.pop_if(|ends_ns| *ends_ns <= begin_ns) {
             end(writer, ends_ns)?;
         }
-        writer.event(begin_ns, begin)?;
+        writer.event(begin_ns, TrackEvent { track_uuid: track, ..begin_of(layout, &shown) })?;
         // A slice ends with the one around it at the latest.
         open.push(open.last().map_or(end_ns, |around_ns| end_ns.min(*around_ns)));
     }
