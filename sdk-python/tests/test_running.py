@@ -25,6 +25,7 @@ from sample_nodes import (
 )
 
 from remotemedia import Node, NodeError, Pipeline, PipelineError
+from remotemedia.core.exceptions import TransientError
 
 
 def run(mode, nodes, input_data=None, **options):
@@ -327,6 +328,44 @@ def test_metrics_count_every_run(mode):
     assert Pipeline([Plus()], mode=mode).get_metrics() is None
 
 
+JSON_TYPES = {
+    "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None),
+}  # fmt: skip
+
+
+def _misfits(value, schema, defs, path="$"):
+    """Where `value` is not what `schema` says, by the words of JSON Schema that metrics.schema.json has."""
+    words = {
+        "$schema", "$id", "$ref", "$defs", "title", "description", "type", "properties", "required", "items", "format",
+        "minimum", "maximum", "default", "anyOf", "oneOf", "const", "enum", "additionalProperties",
+    }  # fmt: skip
+    assert words >= set(schema), set(schema) - words
+    if "$ref" in schema:
+        yield from _misfits(value, defs[schema["$ref"].removeprefix("#/$defs/")], defs, path)
+    for word in ("anyOf", "oneOf"):
+        if word in schema and all(list(_misfits(value, part, defs, path)) for part in schema[word]):
+            yield f"{path}: {value!r} is none of {schema[word]}"
+    if "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        fits = [isinstance(value, JSON_TYPES[name]) and (name == "boolean") == isinstance(value, bool) for name in types]
+        if not any(fits):
+            yield f"{path}: {value!r} is no {types}"
+            return
+    if value is not None and value < schema["minimum"] if "minimum" in schema else False:
+        yield f"{path}: {value!r} is too small"
+    if "const" in schema and value != schema["const"] or "enum" in schema and value not in schema["enum"]:
+        yield f"{path}: {value!r} is another word"
+    if isinstance(value, dict):
+        yield from (f"{path}: no {name}" for name in schema.get("required", ()) if name not in value)
+        for name, inner in value.items():
+            of_all = schema.get("additionalProperties")
+            its = schema.get("properties", {}).get(name, of_all if isinstance(of_all, dict) else {})
+            yield from _misfits(inner, its, defs, f"{path}.{name}")
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _misfits(inner, schema.get("items", {}), defs, f"{path}[{index}]")
+
+
 def test_metrics_have_the_fields_of_the_published_schema(mode):
     schema = json.loads((Path(__file__).parents[2] / "docs/metrics.schema.json").read_text())
     pipeline = Pipeline([Plus(), Fails(at=4)], name="counted", enable_metrics=True, mode=mode)
@@ -335,6 +374,8 @@ def test_metrics_have_the_fields_of_the_published_schema(mode):
         pipeline.run_sync([1, 3, 9])
     metrics = pipeline.get_metrics()
     assert set(metrics) == set(schema["properties"])
+    assert not list(_misfits(metrics, schema, schema["$defs"]))
+    assert metrics["cpu_time_us"] > 0
     assert (metrics["schema_version"], metrics["pipeline_name"]) == (1, "counted")
     assert metrics["peak_memory_bytes"] >= metrics["resident_memory_bytes"] > 1e6
     of_node = schema["$defs"]["NodeMetrics"]["properties"]
@@ -355,8 +396,32 @@ def test_percentiles_of_several_runs_are_read_off_the_histogram():
     counter = NodeCounter("a", "A")
     # Evenly spread in one range, so that the right answers are known: 1,024 to 2,047 ns.
     for took_ns in range(1024, 2048):
-        counter.record(took_ns, 1, False)
+        counter.record(took_ns, 1, None)
     node = counter.snapshot()
     assert node["p50_duration_us"] == pytest.approx(1.536, rel=0.001)
     assert node["p99_duration_us"] == pytest.approx(2.038, rel=0.001)
     assert node["duration_histogram_us"] == [{"below_us": 2.048, "count": 1024}]
+
+
+def test_percentiles_of_a_native_run_end_with_the_next_call():
+    from remotemedia.core.metrics import NodeCounter
+
+    native = Pipeline([Plus()], enable_metrics=True, mode="rust_inprocess_ffi")
+    native.run_sync([1, 2])
+    counter = NodeCounter("a", "A")
+    counter.absorb(native.get_metrics()["node_metrics"][0])
+    for _ in range(1000):
+        counter.record(10**9, 1, None)
+    assert counter.snapshot()["p50_duration_us"] > 5e5
+
+
+class NowAndThen(Plus):
+    def process(self, data):
+        raise TransientError("now and then")
+
+
+def test_errors_count_by_their_kind(mode):
+    pipeline = Pipeline([NowAndThen()], enable_metrics=True, mode=mode)
+    with pytest.raises(NodeError):
+        pipeline.run_sync([1])
+    assert pipeline.get_metrics()["node_metrics"][0]["errors_by_kind"] == {"transient": 1}

@@ -80,7 +80,7 @@ class PipelineMetrics(TypedDict):
     total_executions: int
     total_duration_us: float
     total_duration_ms: float
-    cpu_time_us: float | None
+    cpu_time_us: float
     audio_seconds: float
     real_time_factor: float | None
     peak_memory_bytes: int
@@ -131,8 +131,10 @@ class NodeCounter:
         self.exact: tuple[float, float, float] | None = None
         self.more: dict[str, Any] = _nothing()
 
-    def record(self, took_ns: int, outputs: int, failed: bool) -> None:
-        """One call of `process`."""
+    def record(self, took_ns: int, outputs: int, failed: str | None) -> None:
+        """One call of `process`, which failed with an error of kind `failed`."""
+        self.exact = None
+        self.served_by = "python_cpu"
         self.calls += 1
         self.outputs += outputs
         self.total_ns += took_ns
@@ -140,9 +142,9 @@ class NodeCounter:
         self.longest_ns = max(self.longest_ns, took_ns)
         power = took_ns.bit_length()
         self.powers[power] = self.powers.get(power, 0) + 1
-        if failed:
+        if failed is not None:
             self.errors += 1
-            self.errors_by_kind["internal"] = self.errors_by_kind.get("internal", 0) + 1
+            self.errors_by_kind[failed] = self.errors_by_kind.get(failed, 0) + 1
         else:
             self.succeeded += 1
 
@@ -241,7 +243,7 @@ class Counters:
         self._nodes: dict[str, NodeCounter] = {}
         self._executions = 0
         self._total_ns = 0
-        self._cpu_us: float | None = None
+        self._cpu_us = 0.0
         self._audio_seconds = 0.0
         self._queues: list[dict[str, Any]] = []
         self._left_behind = 0
@@ -256,7 +258,7 @@ class Counters:
         """Adds what the native engine counted in one stream. Queues are those of the last one."""
         for node in counted["node_metrics"]:
             self.of(node["node_id"], node["node_type"]).absorb(node)
-        self._cpu_us = (self._cpu_us or 0.0) + counted["cpu_time_us"]
+        self._cpu_us += counted["cpu_time_us"]
         self._audio_seconds += counted["audio_seconds"]
         self._queues = counted["queue_metrics"]
         self._left_behind = counted["threads_left_behind"]
@@ -264,8 +266,9 @@ class Counters:
         self._interruptions[1] += counted["interrupted_packets"]
         self._engine_overhead_us += counted["metrics_overhead_us"]
 
-    def ran(self, took_ns: int) -> None:
-        """One run is over."""
+    def ran(self, took_ns: int, cpu_ns: int = 0) -> None:
+        """One run is over. `cpu_ns` is the processor time that the native engine did not count."""
+        self._cpu_us += cpu_ns / 1e3
         self._executions += 1
         self._total_ns += took_ns
 
@@ -330,6 +333,6 @@ def _record_ns() -> float:
         began = time.perf_counter_ns()
         for _ in range(1000):
             before = time.perf_counter_ns()
-            counter.record(time.perf_counter_ns() - before, 1, False)
+            counter.record(time.perf_counter_ns() - before, 1, None)
         _price.append((time.perf_counter_ns() - began) / 1000)
     return _price[0]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from remotemedia.core.failure import failure_of
+from remotemedia.core.failure import failure_of, kind_of
 from remotemedia.core.feeds import Feeds
 from remotemedia.core.graph import Graph
 from remotemedia.core.loop import NodeLoop, NodeStream
@@ -221,11 +221,14 @@ class Session:
     def _process(self, slot: _Slot, port: str | None, value: Any) -> list[Any]:
         if slot.counter is None:
             return self._call(slot, port, value)
-        began, outputs, failed = time.perf_counter_ns(), 0, True
+        began, outputs, failed = time.perf_counter_ns(), 0, None
         try:
             values = self._call(slot, port, value)
-            outputs, failed = len(values), False
+            outputs = len(values)
             return values
+        except BaseException as error:
+            failed = kind_of(error)
+            raise
         finally:
             slot.counter.record(time.perf_counter_ns() - began, outputs, failed)
 
@@ -331,7 +334,7 @@ class Session:
     @staticmethod
     def _count(slot: _Slot) -> None:
         if slot.counter is not None:
-            slot.counter.record(0, 1, False)
+            slot.counter.record(0, 1, None)
 
     def _guarded(self, slot: _Slot, operation: str, method: Callable[..., Any], *arguments: Any) -> Any:
         """Calls `method`; what it raises becomes the error of the pipeline."""

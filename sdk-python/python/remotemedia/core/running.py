@@ -89,7 +89,7 @@ class Running:
 
     def _whole_run(self, input_data: Any, progress: bool | Progress) -> Any:
         """Everything from the first item to the end of the stream."""
-        began = time.perf_counter_ns()
+        began = _now()
         bar = progress_of(progress, self._name)
         outputs = _Outputs(self._session)
         try:
@@ -105,9 +105,14 @@ class Running:
             outputs.add(self._session.finish())
         finally:
             bar.close()
-            if self.counters is not None:
-                self.counters.ran(time.perf_counter_ns() - began)
+            self._count(began)
         return self._result(outputs.taken())
+
+    def _count(self, began: tuple[int, int]) -> None:
+        """A run that began then is over. The native engine counts its processor time itself."""
+        if self.counters is not None:
+            took_ns, cpu_ns = (now - then for now, then in zip(_now(), began, strict=True))
+            self.counters.ran(took_ns, 0 if self._session.is_native else cpu_ns)
 
     def _result(self, outputs: Outputs) -> Any:
         sinks = self._graph.sinks
@@ -163,7 +168,7 @@ class Running:
     async def process(self, stream: AsyncIterable[Any] | None) -> AsyncGenerator[Any, None]:
         """What becomes of each item, taken before the next item is asked for."""
         with self._alone():
-            began = time.perf_counter_ns()
+            began = _now()
             if stream is None:
                 pulled = self._session.pull()
                 try:
@@ -182,8 +187,7 @@ class Running:
                         yield value
             for value in self._shown(await self._call(self._session.finish)):
                 yield value
-            if self.counters is not None:
-                self.counters.ran(time.perf_counter_ns() - began)
+            self._count(began)
 
     async def _call_at_end(self, pulled: Iterator[Outputs]) -> None:
         if self._worker is not None:
@@ -263,6 +267,11 @@ def _size(value: Any) -> float:
 
 def _has_long_item(items: list[Any]) -> bool:
     return len(items) <= 64 and any(_LONG_BYTES < _size(item) < math.inf for item in items)
+
+
+def _now() -> tuple[int, int]:
+    """Wall time and processor time of the process, in nanoseconds."""
+    return time.perf_counter_ns(), time.process_time_ns()
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use remotemedia_core::RuntimeKind;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::policies::BreakerState;
@@ -54,6 +54,21 @@ pub(super) struct NodeCounts {
     pub(super) peak_memory_bytes: u64,
 }
 
+/// The package `remotemedia` reports the same of nodes that Python runs without the engine.
+fn runtime_or_python(generator: &mut SchemaGenerator) -> Schema {
+    let runtime = generator.subschema_for::<RuntimeKind>();
+    json_schema!({
+        "anyOf": [
+            runtime,
+            {
+                "type": "string",
+                "const": "python_cpu",
+                "description": "Python itself, in the mode `python_cpu` of a Python program."
+            },
+        ]
+    })
+}
+
 /// What one node did. Durations are of `process` calls with all that policies do around them, in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeMetrics {
@@ -62,6 +77,7 @@ pub struct NodeMetrics {
     /// Its type.
     pub node_type: String,
     /// The runtime that it was started on.
+    #[schemars(schema_with = "runtime_or_python")]
     pub served_by: RuntimeKind,
     /// Its stage: the nodes of one stage run by direct calls in one thread.
     pub stage: usize,
