@@ -37,7 +37,9 @@ pub fn compile_if_told() {
     let Some((CHILD_VERB, limits)) = arguments.split_first().map(|(verb, rest)| (&**verb, rest)) else {
         return;
     };
-    let [_, component_bytes, _, memory_mb, _, cpu_seconds, places @ ..] = limits else { panic!("{limits:?}") };
+    let [_, component_bytes, _, memory_mb, _, cpu_seconds, places @ ..] = limits else {
+        panic!("{limits:?}")
+    };
     let limits = ChildLimits {
         component_bytes: component_bytes.parse().expect("a number"),
         memory_mb: memory_mb.parse().expect("a number"),
@@ -46,7 +48,8 @@ pub fn compile_if_told() {
     let done = match places {
         [] => compile_in_this_child(limits),
         [_, offsets] => {
-            let offsets: Vec<u64> = offsets.split(',').map(|offset| offset.parse().expect("a number")).collect();
+            let offsets: Vec<u64> =
+                offsets.split(',').map(|offset| offset.parse().expect("a number")).collect();
             find_places_in_this_child(limits, &offsets)
         }
         _ => panic!("{places:?}"),
