@@ -44,7 +44,7 @@ impl InspectClient {
     /// When the answer is none, or takes more than five seconds.
     pub fn ask(&mut self) -> io::Result<Option<Snapshot>> {
         match self.stream.get_mut().write_all(b"\n") {
-            Err(error) if !is_gone(&error) => return Err(error),
+            Err(error) if !is_gone(&error) => Err(error),
             // What was sent before it went is still there to be read.
             _ => self.read(),
         }
