@@ -104,7 +104,7 @@ impl Stage {
             // What it did is no value of the type, or none that it may return: it is not asked again.
             ErrorKind::Trap | ErrorKind::LimitExceeded => {
                 let again = node.process(Port::FIRST, packet(), &mut out).unwrap_err();
-                assert!(out.len() == 0 && again.kind != ErrorKind::Transient, "{again}");
+                assert!(out.is_empty() && again.kind != ErrorKind::Transient, "{again}");
                 node.cleanup();
                 self.node = None;
             }

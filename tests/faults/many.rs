@@ -22,7 +22,7 @@ const FAILING: usize = 7;
 
 /// A native node, a sandboxed one, and what `number` says.
 fn plan(host: &Host, folder: &Path, number: usize) -> Plan {
-    let (guest, params) = if number % FAILING == 0 {
+    let (guest, params) = if number.is_multiple_of(FAILING) {
         ("hostile", json!({"deed": "panic"}))
     } else {
         ("gain", json!({"gain_db": 20}))
@@ -34,10 +34,10 @@ fn plan(host: &Host, folder: &Path, number: usize) -> Plan {
         json!({"id": "guest", "node_type": guest, "component": component, "params": params}),
     ];
     let mut connections = vec![json!({"from": "native", "to": "guest"})];
-    if number % WITH_A_THREAD == 0 {
+    if number.is_multiple_of(WITH_A_THREAD) {
         connections[0]["queue"] = json!({"max_packets": 4});
     }
-    if number % WITH_PYTHON == 0 {
+    if number.is_multiple_of(WITH_PYTHON) {
         nodes.push(json!({"id": "python", "node_type": "many_nodes:Same"}));
         connections.push(json!({"from": "guest", "to": "python"}));
     }
@@ -55,7 +55,8 @@ fn block(number: usize) -> AudioBuffer {
 /// The plans of all pipelines. Those of one kind share theirs, as sessions do.
 fn plans(host: &Host, folder: &Path) -> Vec<Plan> {
     let mut made: HashMap<[bool; 3], Plan> = HashMap::new();
-    let kind = |number: usize| [WITH_A_THREAD, WITH_PYTHON, FAILING].map(|every| number % every == 0);
+    let kind =
+        |number: usize| [WITH_A_THREAD, WITH_PYTHON, FAILING].map(|every| number.is_multiple_of(every));
     (0..PIPELINES)
         .map(|number| made.entry(kind(number)).or_insert_with(|| plan(host, folder, number)).clone())
         .collect()
@@ -64,7 +65,7 @@ fn plans(host: &Host, folder: &Path) -> Vec<Plan> {
 /// Feeds one block and ends the stream; each pipeline has its own level.
 fn finish(pipeline: &mut Pipeline, number: usize) {
     let ended = pipeline.run([("native", Packet::new(0, block(number)))]);
-    if number % FAILING == 0 {
+    if number.is_multiple_of(FAILING) {
         let error = ended.unwrap_err();
         assert_eq!(&*error.node_id, "guest", "{number}: {error}");
         return;

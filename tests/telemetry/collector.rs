@@ -98,8 +98,8 @@ impl Received {
     /// What was sent last of a metric: unit, and value and attributes of every point.
     pub fn metric(&self, name: &str) -> (String, Vec<(f64, &[KeyValue])>) {
         let resources = self.metrics.iter().flat_map(|request| &request.resource_metrics);
-        let all = resources.flat_map(|resource| &resource.scope_metrics).flat_map(|scope| &scope.metrics);
-        let Metric { unit, data, .. } = all.filter(|metric| metric.name == name).next_back().unwrap();
+        let mut all = resources.flat_map(|resource| &resource.scope_metrics).flat_map(|scope| &scope.metrics);
+        let Metric { unit, data, .. } = all.rfind(|metric| metric.name == name).unwrap();
         let points = match data.as_ref().unwrap() {
             Data::Sum(sum) => {
                 assert!(sum.is_monotonic, "{name}");
