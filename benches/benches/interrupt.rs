@@ -32,7 +32,7 @@ fn main() {
     let done = AtomicBool::new(false);
     let times = thread::scope(|scope| {
         let interrupting = scope.spawn(|| {
-            let mut times = Histogram::<u64>::new(3).unwrap();
+            let mut times = Histogram::<u64>::new_with_bounds(1, 10_000_000_000, 3).unwrap();
             for _ in 0..INTERRUPTIONS {
                 thread::sleep(PAUSE);
                 let began = Instant::now();
