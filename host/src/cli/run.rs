@@ -243,11 +243,13 @@ impl Job {
             console::write_json(&object)?;
             return Ok(self.checkpoint);
         }
-        if wanted.report.is_some() || truth.is_some() {
+        let summary_wanted = wanted.report.is_some() || truth.is_some();
+        if summary_wanted {
             console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
-        if console::wants_table(wanted.table) {
+        // The summary holds the table too.
+        if !summary_wanted && console::wants_table(wanted.table) {
             console::tell(&format!("\n{}", run_table(metrics).trim_end()));
         }
         if let Some(path) = &wanted.report {

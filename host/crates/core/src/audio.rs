@@ -214,6 +214,7 @@ impl AudioBuffer {
 
     /// Bytes of all samples together.
     #[must_use]
+    #[inline]
     pub fn byte_count(&self) -> usize {
         self.len * self.spec().format.bytes_per_sample()
     }

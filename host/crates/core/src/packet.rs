@@ -84,6 +84,7 @@ impl Payload {
     /// Bytes of samples, text, elements or bytes. A JSON value and an object have no size before somebody writes them
     /// down: 0.
     #[must_use]
+    #[inline]
     pub fn byte_count(&self) -> usize {
         match self {
             Self::Audio(audio) => audio.byte_count(),

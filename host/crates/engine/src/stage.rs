@@ -160,13 +160,6 @@ impl Slot {
         }
     }
 
-    /// The next step, when the call emitted just one packet and that has one way to go.
-    fn only_step(&mut self) -> Option<Step> {
-        let (node, port) = self.only_next?;
-        let packet = self.outputs.take_only(Port::FIRST)?;
-        Some(Step { node, port, packet })
-    }
-
     /// The node has panicked: what is left of it is dropped, and never called again, not even to clean up.
     #[cold]
     fn poison(&mut self) {
@@ -446,10 +439,9 @@ impl Stage {
         let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
         // Asked once for the whole way of a packet: what nobody looks at costs a hop nothing.
         let in_spans = tracing::enabled!(tracing::Level::TRACE);
-        while let Some(mut step) = self.work.pop() {
+        while let Some(Step { mut node, mut port, mut packet }) = self.work.pop() {
             let mut flow = self.trace.as_mut().filter(|_| TRACED).map_or(0, |trace| trace.unstack());
             loop {
-                let Step { node, port, packet } = step;
                 self.current = node;
                 let slot = &mut self.slots[node];
                 if TRACED && let Some(trace) = &mut self.trace {
@@ -471,10 +463,12 @@ impl Stage {
                     self.discard();
                     return Ok(());
                 }
-                match slot.only_step() {
-                    Some(next) => step = next,
-                    None => break,
+                let Some(next) = slot.only_next else { break };
+                if !slot.outputs.has_only(Port::FIRST) {
+                    break;
                 }
+                (node, port) = next;
+                packet = slot.outputs.take_only();
                 if TRACED && let Some(trace) = &mut self.trace {
                     flow = trace.send();
                 }

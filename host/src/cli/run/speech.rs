@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::report::{
-    Align, GraphView, RunReport, Score, Segment, Table, Waveform, microseconds, score, to_html,
+    Align, GraphView, RunReport, Score, Segment, Table, Waveform, run_table, score, to_html,
 };
 use remotemedia_engine::{Metrics, Plan};
 use serde::Deserialize;
@@ -120,7 +120,7 @@ impl Summary {
                 score.recall
             ));
         }
-        text.push_str(&format!("{}\n", node_table(metrics)));
+        text.push_str(&format!("{}\n", run_table(metrics)));
         if audio_seconds > 0.0 {
             let wall_seconds = wall_seconds.max(1e-9);
             text.push_str(&format!(
@@ -258,28 +258,6 @@ fn number_of(value: &Value, key: &str) -> Option<String> {
 
 fn is_text(rows: &[Vec<String>], column: usize) -> bool {
     rows.iter().filter_map(|row| row.get(column)).any(|cell| cell.starts_with(char::is_alphabetic))
-}
-
-fn node_table(metrics: &Metrics) -> Table {
-    let mut table = Table::new(&[
-        ("NODE", Align::Left),
-        ("SERVED BY", Align::Left),
-        ("CALLS", Align::Right),
-        ("p50", Align::Right),
-        ("p99", Align::Right),
-        ("TOTAL", Align::Right),
-    ]);
-    for node in &metrics.node_metrics {
-        table.row([
-            node.node_id.clone(),
-            node.served_by.to_string(),
-            node.execution_count.to_string(),
-            microseconds(node.p50_duration_us),
-            microseconds(node.p99_duration_us),
-            microseconds(node.total_duration_us),
-        ]);
-    }
-    table
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the system knows about this process: its memory and its processor time.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -17,7 +19,10 @@ impl Memory {
     /// Asks the system.
     #[must_use]
     pub fn of_this_process() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        // In one read: the length of such a file is not known before, so growing a string to hold it takes several.
+        let mut text = [0; 4096];
+        let read = File::open("/proc/self/status").and_then(|mut file| file.read(&mut text)).unwrap_or(0);
+        let status = String::from_utf8_lossy(&text[..read]);
         Self { resident_bytes: bytes(&status, "VmRSS:"), peak_bytes: bytes(&status, "VmHWM:") }
     }
 }

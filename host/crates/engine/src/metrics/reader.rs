@@ -251,7 +251,7 @@ impl NodeEntry {
 /// What reading the clock and recording one call costs on this machine, in nanoseconds: measured once in a process, when
 /// metrics are first read.
 fn record_cost_ns() -> f64 {
-    const SAMPLES: u32 = 64;
+    const SAMPLES: u32 = 16;
     static COST_NS: OnceLock<f64> = OnceLock::new();
     *COST_NS.get_or_init(|| {
         let scratch = NodeCounters::new(false);

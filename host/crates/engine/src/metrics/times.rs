@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use histogram::Histogram;
+use histogram::{Bucket, Config, SparseHistogramRef};
 
 use super::snapshot::{TimeBucket, TimeMetrics};
 
@@ -55,20 +55,14 @@ impl Times {
 
     /// What was recorded so far. A time that is being recorded meanwhile may be in one number and not yet in another.
     pub(crate) fn snapshot(&self) -> TimeMetrics {
-        let buckets: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
-        let count = buckets.iter().sum();
+        let (min_ns, max_ns) = (self.min_ns.load(Relaxed), self.max_ns.load(Relaxed));
+        let filled = self.filled(min_ns, max_ns);
+        let count = filled.iter().map(|(_, count)| count).sum();
         if count == 0 {
             return TimeMetrics::default();
         }
-        let (min_ns, max_ns) = (self.min_ns.load(Relaxed), self.max_ns.load(Relaxed));
         let total_us = us(self.total_ns.load(Relaxed));
-        let histogram_us = powers_of_two(&buckets);
-        let mut found = [None, None, None];
-        if let Ok(histogram) = Histogram::from_buckets(GROUPING_POWER, MAX_VALUE_POWER, buckets) {
-            // It cannot fail: the quantiles are from 0 to 1, and there is room for all of them.
-            let _ = histogram.quantile_buckets_into(&[0.5, 0.9, 0.99], &mut found);
-        }
-        let [p50_us, p90_us, p99_us] = found.map(|bucket| {
+        let [p50_us, p90_us, p99_us] = percentiles(&filled).map(|bucket| {
             let middle = bucket.map_or(0, |bucket| bucket.start().midpoint(bucket.end()));
             us(middle.clamp(min_ns.min(max_ns), max_ns))
         });
@@ -81,9 +75,30 @@ impl Times {
             p50_us,
             p90_us,
             p99_us,
-            histogram_us,
+            histogram_us: powers_of_two(&filled),
         }
     }
+
+    /// The buckets that hold anything, in order, with their counts. Only those between the ends are looked at: the others
+    /// are empty, and most of the memory.
+    fn filled(&self, min_ns: u64, max_ns: u64) -> Vec<(usize, u64)> {
+        let (first, last) = (bucket_of(min_ns.min(max_ns)), bucket_of(max_ns));
+        let buckets = (first..).zip(self.buckets.get(first..=last).unwrap_or_default());
+        buckets.map(|(at, bucket)| (at, bucket.load(Relaxed))).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// The buckets of the 50th, 90th and 99th percentile.
+fn percentiles(filled: &[(usize, u64)]) -> [Option<Bucket>; 3] {
+    let (indices, counts): (Vec<u32>, Vec<u64>) =
+        filled.iter().map(|&(at, count)| (at as u32, count)).unzip();
+    let quantiles = Config::new(GROUPING_POWER, MAX_VALUE_POWER)
+        .and_then(|config| SparseHistogramRef::from_parts(config, &indices, &counts))
+        .and_then(|histogram| histogram.quantiles(&[0.5, 0.9, 0.99]));
+    // It cannot fail: the buckets are in order, and the quantiles from 0 to 1.
+    let found = quantiles.ok().flatten();
+    let mut buckets = found.iter().flat_map(|found| found.entries().values());
+    [(); 3].map(|()| buckets.next().cloned())
 }
 
 fn us(ns: u64) -> f64 {
@@ -99,23 +114,33 @@ fn bucket_of(ns: u64) -> usize {
 }
 
 /// The counts of all times below each power of two of nanoseconds, from the first to the last that is not empty.
-fn powers_of_two(buckets: &[u64]) -> Vec<TimeBucket> {
-    let (head, tail) = buckets.split_at(2 << GROUPING_POWER);
-    let mut sums: Vec<(u32, u64)> = Vec::new();
-    for power in 0..=u32::from(GROUPING_POWER) + 1 {
-        let from = if power == 0 { 0 } else { 1 << (power - 1) };
-        sums.push((power, head[from..1 << power].iter().sum()));
+fn powers_of_two(filled: &[(usize, u64)]) -> Vec<TimeBucket> {
+    let mut powers: Vec<TimeBucket> = Vec::new();
+    let mut next = filled.first().map_or(0, |&(at, _)| power_above(at));
+    for &(at, count) in filled {
+        while next <= power_above(at) {
+            powers.push(TimeBucket { below_us: us(1 << next), count: 0 });
+            next += 1;
+        }
+        if let Some(power) = powers.last_mut() {
+            power.count += count;
+        }
     }
-    let chunks = tail.chunks(1 << GROUPING_POWER).zip(u32::from(GROUPING_POWER) + 2..);
-    sums.extend(chunks.map(|(chunk, power)| (power, chunk.iter().sum())));
-    let first = sums.iter().position(|(_, count)| *count > 0).unwrap_or(0);
-    let last = sums.iter().rposition(|(_, count)| *count > 0).unwrap_or(0);
-    let filled = &sums[first..=last];
-    filled.iter().map(|&(power, count)| TimeBucket { below_us: us(1 << power), count }).collect()
+    powers
+}
+
+/// The least power of two that is above all times of a bucket.
+fn power_above(bucket: usize) -> u32 {
+    match bucket >> GROUPING_POWER {
+        0 | 1 => usize::BITS - bucket.leading_zeros(),
+        group => group as u32 + u32::from(GROUPING_POWER),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use histogram::Histogram;
+
     use super::*;
 
     #[test]
