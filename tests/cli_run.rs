@@ -219,11 +219,11 @@ fn metrics_and_report_are_files_of_their_own() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let metrics: Value = serde_json::from_slice(&fs::read(path("m.json")).unwrap()).unwrap();
     assert_eq!(metrics["node_metrics"][0]["node_id"], "vad");
-    assert!(
-        done.stdout.contains("overlap") && done.stdout.contains("F1") && done.stdout.contains("real time"),
-        "{}",
-        done.stdout
-    );
+    for part in ["overlap", "F1", "bottleneck: "] {
+        assert_eq!(done.stdout.matches(part).count(), 1, "{part} in:\n{}", done.stdout);
+    }
+    assert!(!done.stderr.contains("bottleneck"), "the table is in the summary: {}", done.stderr);
+    assert_eq!(done.stderr.matches("real time").count(), 1, "{}", done.stderr);
     let page = fs::read_to_string(path("r.html")).unwrap();
     for foreign in ["http://", "https://", "src=", "@import", "url(h"] {
         let found = page.replace("http://www.w3.org/2000/svg", "").contains(foreign);

@@ -319,3 +319,30 @@ fn the_table_is_for_terminals_unless_somebody_wants_it() {
         assert!(!done.stdout.contains("bottleneck"));
     }
 }
+
+#[test]
+fn the_memory_of_a_python_node_is_counted_when_tracemalloc_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // A new list of a million nothings is kept: eight megabytes.
+    let source = "class Keeps:\n    def process(self, data):\n        self.kept = [None] * 1_000_000\n        return data\n";
+    fs::write(folder.path().join("keeps.py"), source).unwrap();
+    let manifest = write_chain(folder.path(), &[("keeps", "keeps:Keeps", json!({}))]);
+    let file = folder.path().join("m.json");
+    let memory_bytes = |tracemalloc: &str| {
+        let mut child = command(&["run", &manifest, "-i", "-", "--metrics", file.to_str().unwrap()])
+            .env("PYTHONTRACEMALLOC", tracemalloc)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"1\n").unwrap();
+        let done = Done::from(child.wait_with_output().unwrap());
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        let metrics: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        metrics["node_metrics"][0]["memory_bytes"].as_u64()
+    };
+    assert_eq!(memory_bytes("0"), None);
+    let counted = memory_bytes("1").expect("tracemalloc was asked for");
+    assert!((8_000_000..9_000_000).contains(&counted), "{counted}");
+}

@@ -245,10 +245,12 @@ impl Job {
         }
         let summary_wanted = wanted.report.is_some() || truth.is_some();
         if summary_wanted {
-            console::write(&summary.text(metrics, self.inputs.seconds_read(), wall_seconds))?;
+            console::write(&summary.text())?;
+            if wanted.table != When::Never {
+                console::write(&run_table(metrics))?;
+            }
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
-        // The summary holds the table too.
         if !summary_wanted && console::wants_table(wanted.table) {
             console::tell(&format!("\n{}", run_table(metrics).trim_end()));
         }

@@ -96,7 +96,7 @@ impl<'a> Running<'a> {
     /// Hands the node one packet and forgets what comes out.
     pub fn pass(&mut self, (port, packet): Feed) -> Result<(), Fault> {
         let done = self.call(Operation::Process, |node, out| node.process(port, packet, out));
-        self.out.drain();
+        drop(self.out.drain());
         done
     }
 

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use crate::report::{
-    Align, GraphView, RunReport, Score, Segment, Table, Waveform, run_table, score, to_html,
-};
+use crate::report::{Align, GraphView, RunReport, Score, Segment, Table, Waveform, score, to_html};
 use remotemedia_engine::{Metrics, Plan};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -93,7 +91,7 @@ impl Summary {
     }
 
     /// The tables for a terminal.
-    pub fn text(&self, metrics: &Metrics, audio_seconds: f64, wall_seconds: f64) -> String {
+    pub fn text(&self) -> String {
         let mut text = String::new();
         let (headings, rows) = &self.table;
         if !rows.is_empty() {
@@ -118,15 +116,6 @@ impl Summary {
                 score.f1,
                 score.precision,
                 score.recall
-            ));
-        }
-        text.push_str(&format!("{}\n", run_table(metrics)));
-        if audio_seconds > 0.0 {
-            let wall_seconds = wall_seconds.max(1e-9);
-            text.push_str(&format!(
-                "{audio_seconds:.2} s of audio in {wall_seconds:.3} s: {:.0}× real time, real-time factor {:.5}\n",
-                audio_seconds / wall_seconds,
-                wall_seconds / audio_seconds
             ));
         }
         text

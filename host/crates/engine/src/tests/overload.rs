@@ -1,10 +1,11 @@
 //! A pipeline that cannot keep up: files wait, live sources drop what is too old, and memory stays flat. The time is the
 //! tests' own.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 
-use remotemedia_core::{AudioBuffer, Manifest, Packet, PayloadKind};
+use remotemedia_core::{AudioBuffer, Foreign, Manifest, Packet, PayloadKind};
 use serde_json::{Value, json};
 
 use super::{TestRuntime, manifest, numbers};
@@ -77,6 +78,28 @@ fn microphone(number: u64) -> Packet {
     Packet::new(pts_ns, AudioBuffer::from_f32(8_000, 1, vec![0.0; 160]).unwrap())
 }
 
+/// Samples that are counted as long as anything holds them.
+struct Counted {
+    samples: Vec<f32>,
+    _held: Arc<()>,
+}
+
+impl Foreign<f32> for Counted {
+    fn as_slice(&self) -> &[f32] {
+        &self.samples
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The same packet, whose samples count in `held`.
+fn counted(number: u64, held: &Arc<()>) -> Packet {
+    let samples = Counted { samples: vec![0.0; 160], _held: Arc::clone(held) };
+    Packet { payload: AudioBuffer::from_foreign(8_000, 1, samples).unwrap().into(), ..microphone(number) }
+}
+
 /// One server with a queue of `room` packets that drops the oldest, in steps of a packet: what the engine must do.
 #[derive(Default)]
 struct Model {
@@ -121,16 +144,20 @@ fn ten_minutes_into_a_node_three_times_too_slow_drop_two_thirds_and_nothing_grow
     // A second of audio waits by default.
     let mut model = Model { room: 50, ..Model::default() };
     let mut taken = Vec::new();
+    let held = Arc::new(());
     for number in 0..TEN_MINUTES_MS / PACKET_MS {
         slow.set(number * PACKET_MS);
         model.before(number);
         slow.wait_started(model.started.len());
-        pipeline.feed("mic", microphone(number)).unwrap();
+        pipeline.feed("mic", counted(number, &held)).unwrap();
         model.comes(number);
         slow.wait_started(model.started.len());
         while let Some(output) = pipeline.try_next().unwrap() {
             taken.push(output.packet.pts_ns);
         }
+        // Of all that was fed, the pipeline holds what waits, what is in the call, and two on their way between threads.
+        let held = Arc::strong_count(&held) - 1;
+        assert!(held <= 53, "{held} packets are held when packet {number} has come");
     }
     pipeline.finish().unwrap();
     // The end of the stream: what waits is still served.
@@ -142,6 +169,7 @@ fn ten_minutes_into_a_node_three_times_too_slow_drop_two_thirds_and_nothing_grow
     let expected: Vec<_> = model.started.iter().map(|&number| microphone(number).pts_ns).collect();
     assert_eq!(taken, expected);
     let metrics = pipeline.metrics();
+    assert_eq!(Arc::strong_count(&held), 1, "a packet was kept for good");
     let [queue] = &metrics.queue_metrics[..] else { panic!("one queue: {:?}", metrics.queue_metrics) };
     assert_eq!((queue.from.as_deref(), queue.to.as_str()), (None, "mic"));
     assert_eq!((queue.dropped, queue.high_water_packets), (model.dropped, 50));
