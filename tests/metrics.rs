@@ -328,18 +328,17 @@ fn the_memory_of_a_python_node_is_counted_when_tracemalloc_is_asked_for() {
     fs::write(folder.path().join("keeps.py"), source).unwrap();
     let manifest = write_chain(folder.path(), &[("keeps", "keeps:Keeps", json!({}))]);
     let file = folder.path().join("m.json");
+    let input = folder.path().join("in.jsonl");
+    fs::write(&input, "1\n").unwrap();
     let memory_bytes = |tracemalloc: &str| {
-        let mut child = command(&["run", &manifest, "-i", "-", "--metrics", file.to_str().unwrap()])
+        let (input, file) = (input.to_str().unwrap(), file.to_str().unwrap());
+        let output = command(&["run", &manifest, "-i", input, "--metrics", file])
             .env("PYTHONTRACEMALLOC", tracemalloc)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+            .output()
             .unwrap();
-        child.stdin.take().unwrap().write_all(b"1\n").unwrap();
-        let done = Done::from(child.wait_with_output().unwrap());
+        let done = Done::from(output);
         assert_eq!(done.code, 0, "{}", done.stderr);
-        let metrics: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let metrics: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         metrics["node_metrics"][0]["memory_bytes"].as_u64()
     };
     assert_eq!(memory_bytes("0"), None);
