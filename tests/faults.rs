@@ -12,4 +12,3 @@ mod many;
 mod memory;
 mod signals;
 mod streams;
-mod watched;

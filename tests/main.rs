@@ -60,3 +60,5 @@ mod trust;
 mod vad_labelled_set;
 #[cfg(test)]
 mod wasm_nodes;
+#[cfg(test)]
+mod watched;

@@ -1,5 +1,6 @@
 //! What one hop between inline native nodes costs: chains of 1 and 101 PassThrough nodes, with metrics on and off, and
-//! with a trace. The hop is the slope: (time of 101 - time of 1) / 100.
+//! with a trace. The hop is the slope: (time of 101 - time of 1) / 100. `metrics_read` is one reading of the metrics of six
+//! nodes, which is what an execution pays beside its hops.
 #![expect(clippy::expect_used, reason = "a bench that cannot run must stop")]
 
 use std::hint::black_box;
@@ -57,6 +58,13 @@ fn hop(c: &mut Criterion) {
             });
         });
     }
+    let plan = host.plan(&chain(6, "PassThrough")).expect("a chain of PassThrough is sound");
+    let options = PipelineOptions { metrics: true, ..PipelineOptions::default() };
+    let mut pipeline = host.start(&plan, options).expect("PassThrough starts");
+    let audio = AudioBuffer::from_f32(48_000, 1, vec![0.25; SAMPLES]).expect("mono audio");
+    (0..1_000).for_each(|_| feed(&mut pipeline, &audio));
+    let reader = pipeline.metrics_reader();
+    group.bench_function(BenchmarkId::new("metrics_read", 6), |b| b.iter(|| reader.read()));
     group.finish();
 }
 

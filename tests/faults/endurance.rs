@@ -9,8 +9,8 @@ use remotemedia_engine::{Output, Pipeline, PipelineOptions};
 use remotemedia_host::{Config, Host};
 use serde_json::json;
 
-use super::watched::{Held, alone};
 use crate::binary::repository;
+use crate::watched::{Held, alone};
 
 /// How much audio, in minutes.
 const MINUTES: &str = "REMOTEMEDIA_TEST_MINUTES";

@@ -9,8 +9,8 @@ use remotemedia_engine::{Pipeline, PipelineOptions, Plan};
 use remotemedia_host::{Config, Host};
 use serde_json::json;
 
-use super::watched::{Held, alone};
 use crate::binary::repository;
+use crate::watched::{Held, alone};
 
 /// How many pipelines.
 const PIPELINES: usize = 1_000;

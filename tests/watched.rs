@@ -5,9 +5,9 @@ use std::fs;
 use std::process::Command;
 
 /// Set in the process that is watched.
-const WATCHED: &str = "REMOTEMEDIA_TEST_WATCHED_FAULT";
+const WATCHED: &str = "REMOTEMEDIA_TEST_WATCHED";
 
-/// File descriptors and threads that may be more by chance.
+/// File descriptors and threads that may be more by chance; a leak leaves some for each of many turns.
 const MOST_LEFT: usize = 4;
 
 /// Runs the calling test again in a process of its own, and `body` there. The process gets the variables that this one
