@@ -59,3 +59,32 @@ fn what_policies_do_is_logged_with_node_and_session() {
     assert_eq!((&skipped["node"], &skipped["level"]), (&json!("sum"), &json!("warn")));
     assert!(skipped["session"].as_str().unwrap().starts_with("test-"), "{skipped}");
 }
+
+#[test]
+fn notes_and_the_final_error_are_lines_of_the_json_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_chain(folder.path(), &[("same", "PassThrough", json!({}))]);
+    let input = folder.path().join("in.jsonl");
+    let run = |text: &str| {
+        std::fs::write(&input, text).unwrap();
+        let arguments = ["run", &path, "-i", input.to_str().unwrap(), "--log-format", "json", "--table"];
+        let output = crate::binary::command(&arguments).output().unwrap();
+        (output.status.code(), lines(&output.stderr))
+    };
+    let told = |lines: &[Value]| -> Vec<(String, String)> {
+        let own = lines.iter().filter(|line| line["target"] == "remotemedia::cli");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        own.map(|line| (text(&line["level"]), text(&line["message"]))).collect()
+    };
+    let (code, good) = run("1\n2\n");
+    let [(counted_at, counted), (table_at, table)] = &told(&good)[..] else { panic!("{good:?}") };
+    assert_eq!((code, counted_at.as_str(), counted.as_str()), (Some(0), "info", "same: 2 values"));
+    assert_eq!((table_at.as_str(), table.starts_with("NODE ")), ("info", true), "{table:?}");
+    assert!(table.contains("\nsame ") && table.contains("\nbottleneck: "), "{table:?}");
+    let (code, failed) = run("1\nnothing of JSON\n");
+    assert_ne!(code, Some(0));
+    let told = told(&failed);
+    let (level, message) = told.last().unwrap();
+    assert_eq!(level, "error");
+    assert!(message.contains("in.jsonl") && !message.starts_with("error"), "{message}");
+}

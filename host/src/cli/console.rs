@@ -1,12 +1,23 @@
 //! Standard output and error: results, and a closed pipe, which is a reader that has seen enough.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+use tracing::Level;
 
 use super::args::When;
 use super::failure::Failure;
 use crate::media::what_to_do;
+use crate::telemetry::json_line;
+
+/// Whoever reads standard error reads the log, in JSON: what is told to people becomes lines of it.
+static IS_JSON_LOG: AtomicBool = AtomicBool::new(false);
+
+/// From now on every line on standard error is a JSON object, or not.
+pub fn be_json_log(is_json: bool) {
+    IS_JSON_LOG.store(is_json, Ordering::Relaxed);
+}
 
 /// Writes `text` to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
@@ -26,10 +37,34 @@ pub fn write_json(value: &Value) -> Result<(), Failure> {
     write(&format!("{value}\n"))
 }
 
-/// Writes a line for people to standard error. That it cannot be written, to a full disk or to a pipe that nobody reads
-/// any more, is no reason to stop work or to call it failed.
+/// Writes a line for people to standard error, or a line of the JSON log.
 pub fn tell(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    if IS_JSON_LOG.load(Ordering::Relaxed) {
+        put(&json_line(Level::INFO, "remotemedia::cli", line.trim()));
+    } else {
+        put(&format!("{line}\n"));
+    }
+}
+
+/// The same for what went wrong.
+pub fn tell_error(message: &str) {
+    if IS_JSON_LOG.load(Ordering::Relaxed) {
+        put(&json_line(Level::ERROR, "remotemedia::cli", message.trim()));
+    } else {
+        let error = for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:");
+        put(&format!("{error} {message}\n"));
+    }
+}
+
+/// Writes an object for programs to standard error.
+pub fn tell_json(value: &Value) {
+    put(&format!("{value}\n"));
+}
+
+/// That it cannot be written, to a full disk or to a pipe that nobody reads any more, is no reason to stop work or to call
+/// it failed.
+fn put(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes help in colour to a terminal, plain elsewhere.

@@ -141,10 +141,9 @@ impl Failure {
             if let (Some(error), Some(details)) = (error.as_object_mut(), self.details.as_object()) {
                 error.extend(details.clone());
             }
-            console::tell(&json!({"status": "error", "exit_code": self.code, "error": error}).to_string());
+            console::tell_json(&json!({"status": "error", "exit_code": self.code, "error": error}));
         } else {
-            let error = console::for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:");
-            console::tell(&format!("{error} {}", self.message));
+            console::tell_error(&self.message);
         }
     }
 }

@@ -19,7 +19,7 @@ mod validate;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{LogFormat, Telemetry};
 use crate::{CompilerProgram, Config, Host, give_back_freed_memory};
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
@@ -104,6 +104,7 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
     if let Some(format) = command_line.log_format {
         config.telemetry.log_format = format;
     }
+    console::be_json_log(config.telemetry.log_format == LogFormat::Json);
     if command_line.otlp.is_some() {
         config.telemetry.otlp = command_line.otlp;
     }

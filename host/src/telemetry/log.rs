@@ -159,6 +159,11 @@ fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A line of the JSON log that no event caused.
+pub(crate) fn json_line(level: Level, target: &str, message: &str) -> String {
+    json(level, target, message, Map::new(), Map::new(), None)
+}
+
 /// The names that every line has come first, then the event's own fields, then what is known of its surroundings.
 fn json(
     level: Level,

@@ -18,6 +18,7 @@ pub mod trace_file;
 mod trace_ids;
 
 pub use log::LogFormat;
+pub(crate) use log::json_line;
 pub use otlp_metrics::observe;
 pub use prometheus::{PrometheusListener, PrometheusServer};
 pub use start::{Telemetry, TelemetryError, TelemetrySettings};
