@@ -224,6 +224,23 @@ fn metrics_and_report_are_files_of_their_own() {
     }
     assert!(!done.stderr.contains("bottleneck"), "the table is in the summary: {}", done.stderr);
     assert_eq!(done.stderr.matches("real time").count(), 1, "{}", done.stderr);
+    // Where values go, the summary does not.
+    let outputs = format!("{}=-", metrics["node_metrics"][0]["node_id"].as_str().unwrap());
+    let piped = remotemedia(&[
+        "run",
+        &manifest,
+        "-i",
+        speech.to_str().unwrap(),
+        "-o",
+        &outputs,
+        "--truth",
+        truth.to_str().unwrap(),
+    ]);
+    assert_eq!(piped.code, 0, "{}", piped.stderr);
+    assert!(piped.stdout.lines().all(|line| line.starts_with('{')), "{}", piped.stdout);
+    for part in ["overlap", "F1", "bottleneck: "] {
+        assert_eq!(piped.stderr.matches(part).count(), 1, "{part} in:\n{}", piped.stderr);
+    }
     let page = fs::read_to_string(path("r.html")).unwrap();
     for foreign in ["http://", "https://", "src=", "@import", "url(h"] {
         let found = page.replace("http://www.w3.org/2000/svg", "").contains(foreign);

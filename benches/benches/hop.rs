@@ -1,6 +1,6 @@
 //! What one hop between inline native nodes costs: chains of 1 and 101 PassThrough nodes, with metrics on and off, and
 //! with a trace. The hop is the slope: (time of 101 - time of 1) / 100. `metrics_read` is one reading of the metrics of six
-//! nodes, which is what an execution pays beside its hops.
+//! nodes, most of what an execution pays beside its hops.
 #![expect(clippy::expect_used, reason = "a bench that cannot run must stop")]
 
 use std::hint::black_box;

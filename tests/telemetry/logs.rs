@@ -87,4 +87,18 @@ fn notes_and_the_final_error_are_lines_of_the_json_log_too() {
     let (level, message) = told.last().unwrap();
     assert_eq!(level, "error");
     assert!(message.contains("in.jsonl") && !message.starts_with("error"), "{message}");
+    // Before anything runs, too, and the error of a node has the node.
+    let arguments = ["--policy", "/nowhere.toml", "--log-format", "json", "run", &path, "-i", "x.jsonl"];
+    let refused = lines(&crate::binary::command(&arguments).output().unwrap().stderr);
+    assert!(
+        refused.iter().any(|line| line["message"].as_str().unwrap().contains("/nowhere.toml")),
+        "{refused:?}"
+    );
+    let nodes = [("sum", "CalculatorNode", json!({"operation": "add", "operand": 1}))];
+    let path = write_chain(folder.path(), &nodes);
+    std::fs::write(&input, "\"no number\"\n").unwrap();
+    let arguments = ["run", &path, "-i", input.to_str().unwrap(), "--log-format", "json"];
+    let failed = lines(&crate::binary::command(&arguments).output().unwrap().stderr);
+    let [error] = &failed[..] else { panic!("{failed:?}") };
+    assert_eq!((&error["level"], &error["node"]), (&json!("error"), &json!("sum")), "{error}");
 }

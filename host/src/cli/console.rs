@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::Level;
 
 use super::args::When;
@@ -17,6 +17,11 @@ static IS_JSON_LOG: AtomicBool = AtomicBool::new(false);
 /// From now on every line on standard error is a JSON object, or not.
 pub fn be_json_log(is_json: bool) {
     IS_JSON_LOG.store(is_json, Ordering::Relaxed);
+}
+
+/// Whether it is.
+pub fn is_json_log() -> bool {
+    IS_JSON_LOG.load(Ordering::Relaxed)
 }
 
 /// Writes `text` to standard output.
@@ -39,17 +44,18 @@ pub fn write_json(value: &Value) -> Result<(), Failure> {
 
 /// Writes a line for people to standard error, or a line of the JSON log.
 pub fn tell(line: &str) {
-    if IS_JSON_LOG.load(Ordering::Relaxed) {
-        put(&json_line(Level::INFO, "remotemedia::cli", line.trim()));
+    if is_json_log() {
+        put(&json_line(Level::INFO, "remotemedia::cli", line.trim(), Map::new()));
     } else {
         put(&format!("{line}\n"));
     }
 }
 
-/// The same for what went wrong.
-pub fn tell_error(message: &str) {
-    if IS_JSON_LOG.load(Ordering::Relaxed) {
-        put(&json_line(Level::ERROR, "remotemedia::cli", message.trim()));
+/// The same for what went wrong, in a node if one is named.
+pub fn tell_error(message: &str, node: Option<&str>) {
+    if is_json_log() {
+        let node = node.map(|node| ("node".to_owned(), node.into()));
+        put(&json_line(Level::ERROR, "remotemedia::cli", message.trim(), node.into_iter().collect()));
     } else {
         let error = for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:");
         put(&format!("{error} {message}\n"));

@@ -143,7 +143,7 @@ impl Failure {
             }
             console::tell_json(&json!({"status": "error", "exit_code": self.code, "error": error}));
         } else {
-            console::tell_error(&self.message);
+            console::tell_error(&self.message, self.details["node_id"].as_str());
         }
     }
 }

@@ -87,8 +87,12 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
         Command::CompileComponent(args) => return compile_component::compile_component(args),
         _ => {}
     }
+    console::be_json_log(command_line.log_format == Some(LogFormat::Json));
     let mut config = Config::from_env().map_err(|error| Failure::usage(error.to_string()))?;
     config.own_compiler = own_compiler;
+    let log_format = command_line.log_format.unwrap_or(config.telemetry.log_format);
+    config.telemetry.log_format = log_format;
+    console::be_json_log(log_format == LogFormat::Json);
     config.read_policy(command_line.policy.as_deref())?;
     if command_line.locked {
         Arc::make_mut(&mut config.policy).trust.require_lock = true;
@@ -101,10 +105,6 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
         Command::Node { command: NodeCommand::Run(args) } => args.watch,
         _ => false,
     };
-    if let Some(format) = command_line.log_format {
-        config.telemetry.log_format = format;
-    }
-    console::be_json_log(config.telemetry.log_format == LogFormat::Json);
     if command_line.otlp.is_some() {
         config.telemetry.otlp = command_line.otlp;
     }

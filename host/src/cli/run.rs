@@ -245,9 +245,12 @@ impl Job {
         }
         let summary_wanted = wanted.report.is_some() || truth.is_some();
         if summary_wanted {
-            console::write(&summary.text())?;
-            if wanted.table != When::Never {
-                console::write(&run_table(metrics))?;
+            let table = (wanted.table != When::Never).then(|| run_table(metrics)).unwrap_or_default();
+            let text = format!("{}{table}", summary.text());
+            match self.outlets.use_stdout() {
+                // Where audio or values go, nothing else does.
+                true => console::tell(text.trim_end()),
+                false => console::write(&text)?,
             }
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);

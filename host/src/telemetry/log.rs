@@ -160,8 +160,8 @@ fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// A line of the JSON log that no event caused.
-pub(crate) fn json_line(level: Level, target: &str, message: &str) -> String {
-    json(level, target, message, Map::new(), Map::new(), None)
+pub(crate) fn json_line(level: Level, target: &str, message: &str, fields: Map<String, Value>) -> String {
+    json(level, target, message, fields, Map::new(), None)
 }
 
 /// The names that every line has come first, then the event's own fields, then what is known of its surroundings.

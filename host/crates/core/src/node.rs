@@ -68,7 +68,7 @@ pub trait Node: Send {
 pub struct Outputs {
     packets: Vec<Packet>,
     /// Where each was pushed to. Apart from them: a packet beside its port is put together on the stack and copied from
-    /// there in words that straddle the two, which stalls most processors for as long as the rest of a hop takes.
+    /// there in words that straddle the two, for which most processors stall some nanoseconds.
     ports: Vec<Port>,
     connected: Connected,
     notes: CallNotes,
@@ -128,9 +128,10 @@ impl Outputs {
     /// word with the packet, which makes the compiler take the packet apart, and a hop half as long again.
     ///
     /// # Panics
-    /// When there is no packet.
+    /// When there is no packet; of several, all but the first would be lost.
     #[inline]
     pub fn take_only(&mut self) -> Packet {
+        debug_assert_eq!(self.packets.len(), 1, "it is not the only packet");
         self.ports.clear();
         self.packets.swap_remove(0)
     }
@@ -142,8 +143,8 @@ impl Outputs {
 
     /// Takes back what was pushed after the first `len` packets: a call that failed emits nothing.
     pub fn truncate(&mut self, len: usize) {
-        self.packets.truncate(len);
         self.ports.truncate(len);
+        self.packets.truncate(len);
     }
 
     /// What the call tells about itself, for whoever counts.

@@ -122,6 +122,7 @@ mod tests {
         let mut node = create("FrameRms", json!({"frame_duration_ms": frame_duration_ms}));
         let mut out = Outputs::new();
         node.process(Port::FIRST, Packet::new(3, audio), &mut out).unwrap();
+        assert!(out.has_only(Port::FIRST));
         let packet = out.take_only();
         let Payload::Tensor(tensor) = packet.payload else { panic!("levels are a tensor") };
         assert_eq!(packet.pts_ns, 3);

@@ -17,6 +17,7 @@ fn a_call_in_steady_state_allocates_the_returned_buffers_and_nothing_else() {
     let mut packet = Some(Packet::new(0, AudioBuffer::from_f32(48_000, 2, vec![0.25; 960]).unwrap()));
     let mut turn = || {
         node.process(Port::FIRST, packet.take().unwrap(), &mut out).unwrap();
+        assert!(out.has_only(Port::FIRST));
         packet = Some(out.take_only());
     };
     (0..10).for_each(|_| turn());

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::console;
+
 /// Drawing more often costs more than it tells.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -18,7 +20,7 @@ pub struct Progress {
 impl Progress {
     /// A bar over `total_seconds` of audio, or a counter when the length is unknown.
     pub fn new(total_seconds: Option<f64>, as_json: bool) -> Self {
-        let visible = !as_json && stderr().is_terminal();
+        let visible = !as_json && !console::is_json_log() && stderr().is_terminal();
         let bar = visible.then(|| {
             let (bar, template) = match total_seconds {
                 Some(seconds) => (

@@ -22,7 +22,11 @@ impl Memory {
         // In one read: the length of such a file is not known before, so growing a string to hold it takes several.
         let mut text = [0; 4096];
         let read = File::open("/proc/self/status").and_then(|mut file| file.read(&mut text)).unwrap_or(0);
-        let status = String::from_utf8_lossy(&text[..read]);
+        // Somebody in hundreds of groups has a longer one.
+        let status = match read == text.len() {
+            true => std::fs::read_to_string("/proc/self/status").unwrap_or_default().into(),
+            false => String::from_utf8_lossy(&text[..read]),
+        };
         Self { resident_bytes: bytes(&status, "VmRSS:"), peak_bytes: bytes(&status, "VmHWM:") }
     }
 }

@@ -55,16 +55,18 @@ impl Times {
 
     /// What was recorded so far. A time that is being recorded meanwhile may be in one number and not yet in another.
     pub(crate) fn snapshot(&self) -> TimeMetrics {
-        let (min_ns, max_ns) = (self.min_ns.load(Relaxed), self.max_ns.load(Relaxed));
+        let total_us = us(self.total_ns.load(Relaxed));
+        let max_ns = self.max_ns.load(Relaxed);
+        // While the first time is recorded there may be a longest and no shortest yet.
+        let min_ns = self.min_ns.load(Relaxed).min(max_ns);
         let filled = self.filled(min_ns, max_ns);
         let count = filled.iter().map(|(_, count)| count).sum();
         if count == 0 {
             return TimeMetrics::default();
         }
-        let total_us = us(self.total_ns.load(Relaxed));
         let [p50_us, p90_us, p99_us] = percentiles(&filled).map(|bucket| {
             let middle = bucket.map_or(0, |bucket| bucket.start().midpoint(bucket.end()));
-            us(middle.clamp(min_ns.min(max_ns), max_ns))
+            us(middle.clamp(min_ns, max_ns))
         });
         TimeMetrics {
             count,
@@ -82,7 +84,7 @@ impl Times {
     /// The buckets that hold anything, in order, with their counts. Only those between the ends are looked at: the others
     /// are empty, and most of the memory.
     fn filled(&self, min_ns: u64, max_ns: u64) -> Vec<(usize, u64)> {
-        let (first, last) = (bucket_of(min_ns.min(max_ns)), bucket_of(max_ns));
+        let (first, last) = (bucket_of(min_ns), bucket_of(max_ns));
         let buckets = (first..).zip(self.buckets.get(first..=last).unwrap_or_default());
         buckets.map(|(at, bucket)| (at, bucket.load(Relaxed))).filter(|(_, count)| *count > 0).collect()
     }
@@ -95,7 +97,7 @@ fn percentiles(filled: &[(usize, u64)]) -> [Option<Bucket>; 3] {
     let quantiles = Config::new(GROUPING_POWER, MAX_VALUE_POWER)
         .and_then(|config| SparseHistogramRef::from_parts(config, &indices, &counts))
         .and_then(|histogram| histogram.quantiles(&[0.5, 0.9, 0.99]));
-    // It cannot fail: the buckets are in order, and the quantiles from 0 to 1.
+    // It cannot fail: the buckets are in order, none is empty, and the quantiles are from 0 to 1.
     let found = quantiles.ok().flatten();
     let mut buckets = found.iter().flat_map(|found| found.entries().values());
     [(); 3].map(|()| buckets.next().cloned())
@@ -200,6 +202,15 @@ mod tests {
     #[test]
     fn times_of_nothing_are_all_zero() {
         assert_eq!(Times::new().snapshot(), TimeMetrics::default());
+    }
+
+    #[test]
+    fn a_time_that_is_half_recorded_is_no_eternity() {
+        let times = Times::new();
+        times.max_ns.store(500, Relaxed);
+        add(&times.buckets[bucket_of(500)], 1);
+        let told = times.snapshot();
+        assert_eq!((told.count, told.min_us, told.p50_us, told.max_us), (1, 0.5, 0.5, 0.5));
     }
 
     #[test]

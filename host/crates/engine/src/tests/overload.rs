@@ -155,7 +155,7 @@ fn ten_minutes_into_a_node_three_times_too_slow_drop_two_thirds_and_nothing_grow
         while let Some(output) = pipeline.try_next().unwrap() {
             taken.push(output.packet.pts_ns);
         }
-        // Of all that was fed, the pipeline holds what waits, what is in the call, and two on their way between threads.
+        // Of all that was fed, the pipeline holds what waits and what is in the call; two more may be on their way between threads.
         let held = Arc::strong_count(&held) - 1;
         assert!(held <= 53, "{held} packets are held when packet {number} has come");
     }
