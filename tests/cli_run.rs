@@ -198,6 +198,35 @@ fn a_port_that_is_connected_or_not_can_be_written_by_its_name() {
 }
 
 #[test]
+fn no_option_overwrites_what_another_one_reads_or_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_chain(folder.path(), &[("pass", "PassThrough", json!({}))]);
+    let wav = write_wav(&folder.path().join("in.wav"), 48_000, 1, (0..4_800).map(|_| 0.5));
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (result, other_name) = (path("result"), folder.path().join(".").join("result"));
+    let before = (fs::read(&wav).unwrap(), fs::read(&manifest).unwrap());
+    let outputs = path("out.wav");
+    for (options, told) in [
+        (["--metrics", &wav].as_slice(), "-i and --metrics"),
+        (&["--trace", &wav], "-i and --trace"),
+        (&["--report", &manifest], "the manifest and --report"),
+        (&["-o", &manifest], "outputs are .wav, .flac and .jsonl files"),
+        (&["-o", &outputs, "--metrics", &outputs], "-o and --metrics"),
+        (&["--metrics", &result, "--trace", other_name.to_str().unwrap()], "--metrics and --trace"),
+        (&["--metrics", "-"], "--metrics takes the name of a file"),
+    ] {
+        let done = remotemedia(&[&["run", &manifest, "-i", &wav], options].concat());
+        assert_eq!(done.code, 2, "{options:?}: {}", done.stderr);
+        assert!(done.stderr.contains(told), "{options:?}: {}", done.stderr);
+    }
+    assert_eq!((fs::read(&wav).unwrap(), fs::read(&manifest).unwrap()), before);
+    assert_eq!(names(folder.path()), ["in.wav", "pipeline.json"]);
+    // Nobody loses anything here.
+    let done = remotemedia(&["run", &manifest, "-i", &wav, "--metrics", "/dev/null", "--trace", "/dev/null"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}
+
+#[test]
 fn metrics_and_report_are_files_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = write_chain(folder.path(), &[("vad", "VAD", json!({}))]);

@@ -4,12 +4,14 @@ mod checkpoint;
 mod inputs;
 mod interrupt;
 mod outputs;
+mod places;
 mod progress;
 mod results;
 mod sets;
 mod speech;
 mod watched;
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::Host;
@@ -38,11 +40,17 @@ pub fn run(host: &Host, args: &RunArgs, as_json: bool) -> Result<(), Failure> {
     sets::apply(&mut manifest, &args.sets)?;
     let name = args.manifest.display().to_string();
     let plan = host.plan(&manifest).map_err(|errors| Failure::plan(&name, &errors))?;
-    run_plan(host, &plan, &args.options, as_json)
+    run_plan(host, &plan, &args.options, Some(&args.manifest), as_json)
 }
 
 /// Runs what was planned.
-pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -> Result<(), Failure> {
+pub fn run_plan(
+    host: &Host,
+    plan: &Plan,
+    options: &RunOptions,
+    manifest: Option<&Path>,
+    as_json: bool,
+) -> Result<(), Failure> {
     let truth = options.truth.as_deref().map(speech::read_truth).transpose()?;
     if !as_json {
         for notice in plan.notices() {
@@ -62,6 +70,7 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
     // Everything that can be wrong with the files is found before a node is made.
     let inputs = Inputs::open(plan, &options.inputs, options.chunk_ms)?;
     let mut outlets = Outlets::resolve(host, plan, &options.outputs)?;
+    places::refuse_clashes(manifest, options, &inputs, &outlets)?;
     for path in [&options.metrics, &options.report].into_iter().flatten() {
         OutputFile::check(path).map_err(|error| Failure::unreadable(&error))?;
     }
@@ -73,6 +82,10 @@ pub fn run_plan(host: &Host, plan: &Plan, options: &RunOptions, as_json: bool) -
     let checkpoint = Checkpoint::open(host, plan, &inputs, &outlets, options)?;
     if let Some(checkpoint) = &checkpoint {
         outlets.keep_names(checkpoint.folder());
+        if !as_json && checkpoint.resumed_at() > 0 {
+            let (packets, folder) = (checkpoint.resumed_at(), checkpoint.folder().display());
+            console::tell(&format!("note: goes on behind packet {packets}, as `{folder}` says"));
+        }
     }
     let tables = options.report.is_some() || truth.is_some();
     let results = Results::new(host, plan, as_json || tables, !as_json && !tables);
@@ -245,7 +258,7 @@ impl Job {
         }
         let summary_wanted = wanted.report.is_some() || truth.is_some();
         if summary_wanted {
-            let table = (wanted.table != When::Never).then(|| run_table(metrics)).unwrap_or_default();
+            let table = if wanted.table == When::Never { String::new() } else { run_table(metrics) };
             let text = format!("{}{table}", summary.text());
             match self.outlets.use_stdout() {
                 // Where audio or values go, nothing else does.

@@ -127,13 +127,23 @@ impl Slot {
                 counters.record_notes(&notes);
             }
             if let Err(error) = &result {
-                counters.record_failed_call(error.kind);
+                match self.was_given_up(error) {
+                    true => counters.record_returned_late(),
+                    false => counters.record_failed_call(error.kind),
+                }
             }
         }
         match result {
             Ok(()) => Ok(()),
             Err(error) => Err(error.at(&self.id, Operation::Process)),
         }
+    }
+
+    /// The call ends only now, and was counted as a timeout long ago.
+    #[cold]
+    fn was_given_up(&self, error: &NodeError) -> bool {
+        error.kind == ErrorKind::Cancelled
+            && self.policies.as_ref().is_some_and(|policies| policies.counts().given_up().0 > 0)
     }
 
     #[cold]
@@ -175,7 +185,9 @@ impl Slot {
         let result = span.in_scope(|| self.node.flush(&mut self.outputs));
         if let Some(counters) = &self.counters {
             counters.record_out(self.outputs.len(), self.outputs.byte_count());
-            if let Err(error) = &result {
+            if let Err(error) = result.as_ref()
+                && !self.was_given_up(error)
+            {
                 counters.record_error(error.kind);
             }
         }

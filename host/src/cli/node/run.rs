@@ -27,7 +27,7 @@ pub fn run(host: &Host, args: &NodeRunArgs, as_json: bool) -> Result<(), Failure
         metrics: args.metrics.clone(),
         ..RunOptions::default()
     };
-    run_plan(host, &plan, &options, as_json)
+    run_plan(host, &plan, &options, None, as_json)
 }
 
 fn of_node(id: &str, option: &str, spec: &str, ports: &[PortSpec]) -> Result<String, Failure> {

@@ -43,6 +43,11 @@ enum Reader {
 }
 
 impl Inputs {
+    /// The files that are read, without standard input.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.assigned.iter().map(|(_, file)| Path::new(file)).filter(|path| path.as_os_str() != "-")
+    }
+
     /// Assigns every `-i` to a source node and opens the files.
     pub fn open(plan: &Plan, specs: &[String], chunk_ms: u32) -> Result<Self, Failure> {
         let graph = plan.graph();

@@ -76,6 +76,12 @@ impl NodeCounters {
         self.record_error(kind);
     }
 
+    /// The call that was recorded last failed, and that is counted as an error elsewhere.
+    #[cold]
+    pub(crate) fn record_returned_late(&self) {
+        add(&self.failed_calls, 1);
+    }
+
     /// A flush failed, which is no call.
     #[cold]
     pub(crate) fn record_error(&self, kind: ErrorKind) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use remotemedia_core::graph::GraphNode;
-use remotemedia_core::{Port, PortSpec, RuntimeKind};
+use remotemedia_core::{ErrorKind, Port, PortSpec, RuntimeKind};
 
 use super::counters::NodeCounters;
 use super::process::{self, Memory};
@@ -209,21 +209,27 @@ impl NodeEntry {
         for (kind, count) in self.policies.iter().flat_map(|policies| policies.skipped_by_kind()) {
             *errors_by_kind.entry(kind.to_owned()).or_default() += count;
         }
+        let (timeouts, unreturned) =
+            self.policies.as_ref().map(|policies| policies.given_up()).unwrap_or_default();
+        if timeouts > 0 {
+            *errors_by_kind.entry(ErrorKind::Timeout.name().to_owned()).or_default() += timeouts;
+        }
+        let execution_count = counts.execution_count + unreturned;
         let succeeded = counts.success_count.saturating_sub(policies.skipped);
         Some(NodeMetrics {
             node_id: node.manifest.id.clone(),
             node_type: node.descriptor.node_type.clone(),
             served_by: self.served_by,
             stage,
-            execution_count: counts.execution_count,
+            execution_count,
             success_count: succeeded,
             error_count: errors_by_kind.values().sum(),
-            success_rate: match counts.execution_count {
+            success_rate: match execution_count {
                 0 => 1.0,
                 calls => succeeded as f64 / calls as f64,
             },
             errors_by_kind,
-            packets_in: counts.execution_count,
+            packets_in: execution_count,
             packets_out: counts.packets_out,
             bytes_in: counts.bytes_in,
             bytes_out: counts.bytes_out,

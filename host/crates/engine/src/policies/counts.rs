@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use remotemedia_core::ErrorKind;
 
@@ -18,6 +18,11 @@ pub(crate) struct Counts {
     pub(crate) skipped: AtomicU64,
     /// The same by kind of error.
     pub(crate) skipped_by_kind: Mutex<BTreeMap<&'static str, u64>>,
+    /// Calls and flushes that were given up after `timeout_ms`.
+    pub(crate) timeouts: AtomicU64,
+    /// Calls that were given up and have not returned since, so that nothing else counts them. Less than none for a moment
+    /// when one returns just then.
+    pub(crate) unreturned: AtomicI64,
     /// By reason.
     pub(crate) fallbacks: Mutex<BTreeMap<&'static str, u64>>,
     /// The breaker that the node shares with others of its type and params.
@@ -44,6 +49,12 @@ impl Counts {
     /// How many packets were left out, by kind of error.
     pub(crate) fn skipped_by_kind(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.skipped_by_kind).clone()
+    }
+
+    /// How many calls and flushes were given up, and how many of the calls have not returned.
+    pub(crate) fn given_up(&self) -> (u64, u64) {
+        let unreturned = self.unreturned.load(Ordering::Relaxed).max(0).cast_unsigned();
+        (self.timeouts.load(Ordering::Relaxed), unreturned)
     }
 
     /// Counts one fallback.

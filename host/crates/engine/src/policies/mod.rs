@@ -134,7 +134,8 @@ pub(crate) fn wrap(
         shared.left_behind.allow_one_more()?;
         let breaker = breaker.clone().map(|breaker| (breaker, Arc::clone(&shared.clock)));
         let limit = Duration::from_millis(limit_ms);
-        let watched = Arc::new(Watch::new(Arc::clone(&id), limit, Arc::clone(control), breaker));
+        let watched =
+            Arc::new(Watch::new(Arc::clone(&id), limit, Arc::clone(control), breaker, Arc::clone(&counts)));
         shared.watchdog.watch(&watched)?;
         node = Box::new(Timed { inner: node, watch: Arc::clone(&watched) });
         watch = Some(watched);

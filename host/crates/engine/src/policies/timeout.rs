@@ -4,7 +4,7 @@
 //! A call costs two readings of the clock and two atomic writes. One thread watches all of them: between two looks it
 //! sleeps no longer than the shortest time in which any call, or one that begins now, could become overdue.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use tracing::Span;
 
 use super::breaker::Breaker;
 use super::clock::Clock;
+use super::counts::{Counts, add_one};
 use crate::control::{Control, lock};
 use crate::life::StageLife;
 
@@ -53,9 +54,12 @@ pub(crate) struct Watch {
     limit: Duration,
     control: Arc<Control>,
     breaker: Option<(Arc<Breaker>, Arc<dyn Clock>)>,
+    counts: Arc<Counts>,
     epoch: Instant,
     /// When the running call began, in nanoseconds since `epoch` and at least 1; or `IDLE`, or `GIVEN_UP`.
     began: AtomicU64,
+    /// The running call is a flush.
+    flushes: AtomicBool,
     /// The stage whose thread makes the calls.
     life: OnceLock<Arc<StageLife>>,
     /// What is logged of it belongs to the pipeline.
@@ -68,10 +72,12 @@ impl Watch {
         limit: Duration,
         control: Arc<Control>,
         breaker: Option<(Arc<Breaker>, Arc<dyn Clock>)>,
+        counts: Arc<Counts>,
     ) -> Self {
         let epoch = Instant::now();
-        let (began, life, span) = (AtomicU64::new(IDLE), OnceLock::new(), Span::current());
-        Self { id, limit, control, breaker, epoch, began, life, span }
+        let (began, flushes) = (AtomicU64::new(IDLE), AtomicBool::new(false));
+        let (life, span) = (OnceLock::new(), Span::current());
+        Self { id, limit, control, breaker, counts, epoch, began, flushes, life, span }
     }
 
     /// Names the stage whose thread makes the calls.
@@ -107,6 +113,11 @@ impl Watch {
 
     /// The running call was given up: ends its pipeline and leaves its thread behind.
     fn give_up(&self) {
+        // Before the pipeline ends: whoever sees the end sees why.
+        add_one(&self.counts.timeouts);
+        if !self.flushes.load(Ordering::Relaxed) {
+            self.counts.unreturned.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some((breaker, clock)) = &self.breaker {
             breaker.fail(&self.id, clock.now());
         }
@@ -198,11 +209,19 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    fn call(&mut self, call: impl FnOnce(&mut dyn Node) -> Result<(), NodeError>) -> Result<(), NodeError> {
+    fn call(
+        &mut self,
+        flushes: bool,
+        call: impl FnOnce(&mut dyn Node) -> Result<(), NodeError>,
+    ) -> Result<(), NodeError> {
+        self.watch.flushes.store(flushes, Ordering::Relaxed);
         self.watch.begin(self.watch.epoch.elapsed());
         let result = call(&mut *self.inner);
         if self.watch.end() {
             return result;
+        }
+        if !flushes {
+            self.watch.counts.unreturned.fetch_sub(1, Ordering::Relaxed);
         }
         // The pipeline ended with the timeout long ago.
         Err(NodeError::new(ErrorKind::Cancelled, "the call returned after its timeout"))
@@ -216,7 +235,7 @@ impl Node for Timed {
     }
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
-        self.call(|node| node.process(port, packet, out))
+        self.call(false, |node| node.process(port, packet, out))
     }
 
     /// Not watched: forgetting is no work.
@@ -225,7 +244,7 @@ impl Node for Timed {
     }
 
     fn flush(&mut self, out: &mut Outputs) -> Result<(), NodeError> {
-        self.call(|node| node.flush(out))
+        self.call(true, |node| node.flush(out))
     }
 
     fn cleanup(&mut self) {

@@ -1,5 +1,6 @@
 //! Calls that do not return: their pipeline ends, the host lives, and it counts the threads that it lost.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
@@ -49,12 +50,20 @@ fn a_call_that_does_not_return_fails_its_pipeline_and_the_host_counts_the_thread
     let error = pipeline.run([("f", Packet::new(0, "x"))]).unwrap_err();
     assert_eq!((error.kind, &*error.node_id), (ErrorKind::Timeout, "f"), "{error}");
     assert!(error.message.contains("within 1 ms (`timeout_ms`)"), "{error}");
-    assert_eq!(pipeline.metrics().threads_left_behind, 1);
+    let reader = pipeline.metrics_reader();
+    let counted = |threads: usize| {
+        let metrics = reader.read();
+        let node = &metrics.node_metrics[0];
+        assert_eq!((metrics.threads_left_behind, node.execution_count, node.success_count), (threads, 1, 0));
+        assert_eq!((node.error_count, &node.errors_by_kind), (1, &BTreeMap::from([("timeout".into(), 1)])));
+    };
+    counted(1);
     drop(pipeline);
     assert_eq!(run(&one(json!({"timeout_ms": 60_000})), &runtimes, 1).unwrap(), 1, "the host lives");
     let_go.send(()).unwrap();
     wait_until_none_is_left_behind(&runtimes);
     assert_eq!(runtime.verbs("cleanup"), ["f", "f"], "cleaned up when it came back");
+    counted(0);
 }
 
 #[test]
@@ -112,7 +121,13 @@ fn a_timeout_is_for_nodes_that_can_be_left_behind_and_others_say_so() {
 }
 
 fn watch(limit_ms: u64) -> Watch {
-    Watch::new("n".into(), Duration::from_millis(limit_ms), Control::new(Arc::default()), None)
+    Watch::new(
+        "n".into(),
+        Duration::from_millis(limit_ms),
+        Control::new(Arc::default()),
+        None,
+        Arc::default(),
+    )
 }
 
 #[test]
