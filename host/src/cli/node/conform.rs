@@ -6,6 +6,7 @@ use crate::Host;
 use crate::conform::{CHECKS, Declared, Options, Verdict, conform};
 use crate::kit::Project;
 use clap::{Args, ValueHint};
+use remotemedia_core::manifest::Limits;
 use remotemedia_core::{NodeManifest, RuntimeKind};
 use serde_json::{Map, Value};
 
@@ -44,6 +45,13 @@ pub fn conform_node(host: &Host, args: &ConformArgs, as_json: bool) -> Result<()
         Some(text) => parsed::<Map<String, Value>>("--params", text)?,
         None => Map::new(),
     };
+    if kind.is_sandboxed() {
+        // Of thousands of calls the machine makes one late. How long calls take is the question of one check only.
+        node.limits = Some(Limits {
+            call_timeout_ms: Some(host.policy().maximum.call_timeout_ms),
+            ..Limits::default()
+        });
+    }
     let declared = match &args.declare {
         Some(text) => parsed::<Declared>("--declare", text)?,
         None => Declared::default(),
