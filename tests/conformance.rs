@@ -161,7 +161,11 @@ fn the_command_reports_and_its_exit_code_tells() {
     // A first call into CPython takes longer than a millisecond, which is no question of sample formats.
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("strict.toml");
-    std::fs::write(&policy, "[limits]\ncall_timeout_ms = 1\ndeadline_tick_ms = 1\n").unwrap();
+    std::fs::write(
+        &policy,
+        "[limits]\ncall_timeout_ms = 1\ndeadline_tick_ms = 1\n[compile]\ncpu_ms = 600000\n",
+    )
+    .unwrap();
     let guest = repository().join("target/guests/gain-python.wasm");
     let [guest, policy] = [&guest, &policy].map(|path| path.to_str().unwrap());
     let late = remotemedia(&["node", "conform", guest, "--quick", "--only", "formats", "--policy", policy]);

@@ -51,7 +51,7 @@ def test_a_timeout_ends_a_run(mode):
     async def run():
         diary = []
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(Pipeline([Sleeps(diary)], mode=mode).run(1), 0.2)
+            await asyncio.wait_for(Pipeline([Sleeps(diary)], mode=mode).run(1), 2.0)
         return diary
 
     assert asyncio.run(run()) == ["begun", "clean"]

@@ -373,24 +373,32 @@ def test_metrics_say_that_they_ran_natively():
 def test_the_interpreter_is_free_while_they_work():
     # Rates without a common divisor take the longest.
     recording, pipeline = (np.zeros(48000 * 60, np.float32), 48000), Pipeline([AudioResampleNode(22051)], mode=NATIVE)
-    done, started = threading.Event(), threading.Event()
-    longest = 0.0
 
-    def turn():
-        nonlocal longest
-        last = time.perf_counter()
-        started.set()
-        while not done.is_set():
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
+    def stood_still():
+        done, started = threading.Event(), threading.Event()
+        longest = 0.0
 
-    other = threading.Thread(target=turn)
-    other.start()
-    started.wait()
-    began = time.perf_counter()
-    pipeline.run_sync(recording)
-    took = time.perf_counter() - began
-    done.set()
-    other.join()
-    # Held for the whole call, the interpreter would not have been there for about as long.
-    assert longest < took / 3, f"the other thread stood still for {longest:.3f} of {took:.3f} s"
+        def turn():
+            nonlocal longest
+            last = time.perf_counter()
+            started.set()
+            while not done.is_set():
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+
+        other = threading.Thread(target=turn)
+        other.start()
+        started.wait()
+        began = time.perf_counter()
+        pipeline.run_sync(recording)
+        took = time.perf_counter() - began
+        done.set()
+        other.join()
+        return longest / took
+
+    # Held for the whole call, the interpreter would not be there for about as long in any try; a busy machine may keep
+    # the other thread from it in one.
+    tries = []
+    while not tries or tries[-1] >= 1 / 3:
+        assert len(tries) < 5, f"the other thread stood still for these parts of the calls: {tries}"
+        tries.append(stood_still())

@@ -88,9 +88,13 @@ def test_another_thread_goes_on_meanwhile():
     counter = threading.Thread(target=count)
     counter.start()
     try:
-        before = counted[0]
-        pipeline.run_sync([second] * 30)
-        assert counted[0] > before
+        # The system may give it no turn in one of them; a held interpreter would in none.
+        for _ in range(20):
+            before = counted[0]
+            pipeline.run_sync([second] * 30)
+            if counted[0] > before:
+                return
+        pytest.fail("it stood still in twenty runs")
     finally:
         stop.set()
         counter.join()

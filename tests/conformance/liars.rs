@@ -1,8 +1,8 @@
 //! Nodes that break exactly one promise each: they show that every check can fail. It holds no tests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::Duration;
 
 use remotemedia_core::{
     AudioBuffer, Node, NodeDescriptor, NodeError, NodeManifest, Outputs, Packet, Payload, PayloadKind, Port,
@@ -56,12 +56,9 @@ struct Liar {
     before: f32,
 }
 
-/// Operations that wait for each other.
-fn chain(operations: u64) {
-    let mut value = 1.0_f64;
-    for _ in 0..operations {
-        value = std::hint::black_box(value * 1.000_000_1);
-    }
+/// Processor time that this thread has used.
+fn thread_time() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
 struct Liars {
@@ -107,19 +104,10 @@ impl Liar {
         self.lie == lie
     }
 
-    /// Takes processor time that no optimiser takes away: about `ms`, whatever else the machine does.
-    fn dawdle(ms: f64) {
-        static PER_MS: OnceLock<f64> = OnceLock::new();
-        // The fastest of several tries is one that nothing interrupted.
-        let tries = || {
-            (0..20).map(|_| {
-                let started = Instant::now();
-                chain(20_000);
-                20.0 / started.elapsed().as_secs_f64()
-            })
-        };
-        let per_ms = PER_MS.get_or_init(|| tries().fold(0.0, f64::max));
-        chain((ms * per_ms) as u64);
+    /// Takes so many microseconds of processor time, whatever else the machine does.
+    fn dawdle(us: u64) {
+        let until = thread_time() + Duration::from_micros(us);
+        while thread_time() < until {}
     }
 
     fn lie_about(&mut self, samples: &mut [f32], is_s16: bool) -> Result<(), NodeError> {
@@ -132,8 +120,8 @@ impl Liar {
                 self.before = *sample + 0.5 * self.before;
                 *sample = self.before;
             }),
-            "denormals" if samples.iter().any(|sample| sample.is_subnormal()) => Self::dawdle(0.5),
-            "latency" if samples.len() == 480 => Self::dawdle(14.0),
+            "denormals" if samples.iter().any(|sample| sample.is_subnormal()) => Self::dawdle(500),
+            "latency" if samples.len() == 480 => Self::dawdle(14_000),
             _ => {}
         }
         Ok(())

@@ -187,7 +187,8 @@ mod tests {
         until_asleep(&ticker, Duration::ZERO);
         assert_eq!(ticked_ns(&ticker), 0, "nothing was called, and it ticked");
         ticker.call_begins(&mut 0).unwrap();
-        until_asleep(&ticker, LINGERS);
+        let woken = Duration::from_nanos(ticked_ns(&ticker));
+        until_asleep(&ticker, woken + LINGERS);
         let ticked = ticked_ns(&ticker);
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(ticked_ns(&ticker), ticked, "it ticks in its sleep");

@@ -16,6 +16,8 @@ static RUNTIME: LazyLock<WasmRuntime> = LazyLock::new(|| {
     let mut policy = SandboxPolicy::default();
     // The process that compiles is the binary's, and is tested with it.
     policy.compile.in_process = true;
+    // A busy machine may take long for the first call into CPython; deadlines have tests of their own.
+    policy.limits.call_timeout_ms = Some(5_000);
     WasmRuntime::new(WasmConfig { policy: policy.into(), cache_dir, ..WasmConfig::default() })
 });
 

@@ -274,23 +274,22 @@ fn head_of(mut stderr: impl Read) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use super::*;
 
-    /// A compiler that is a shell script. It gets the same arguments as a real one.
-    fn script(dir: &tempfile::TempDir, body: &str) -> PathBuf {
+    /// A compiler that is a shell script. It gets the same arguments as a real one. The shell reads it: a file that was
+    /// just written cannot be executed while another test's child still has it open.
+    fn script(dir: &tempfile::TempDir, body: &str) -> CompilerProgram {
         let path = dir.path().join("compiler");
-        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        path
+        std::fs::write(&path, body).unwrap();
+        CompilerProgram { program: "/bin/sh".into(), arguments: vec![path.into()] }
     }
 
     fn run(body: &str, timeout_ms: u64) -> Result<Vec<u8>, CompileFailure> {
         let dir = tempfile::tempdir().unwrap();
         let limits = CompileLimits { timeout_ms, ..CompileLimits::default() };
-        compile(&script(&dir, body).into(), b"component", &limits)
+        compile(&script(&dir, body), b"component", &limits)
     }
 
     /// The process whose number is in that file ends.
@@ -326,9 +325,9 @@ mod tests {
     #[test]
     fn an_interpreter_is_told_what_to_be_before_the_verb() {
         let dir = tempfile::tempdir().unwrap();
-        let program = script(&dir, "cat > /dev/null; echo \"$*\"");
-        let arguments = ["-I", "my compiler.py"].map(Into::into).into();
-        let code = compile(&CompilerProgram { program, arguments }, b"c", &CompileLimits::default()).unwrap();
+        let mut compiler = script(&dir, "cat > /dev/null; echo \"$*\"");
+        compiler.arguments.extend(["-I", "my compiler.py"].map(Into::into));
+        let code = compile(&compiler, b"c", &CompileLimits::default()).unwrap();
         let text = String::from_utf8(code).unwrap();
         assert!(text.starts_with("-I my compiler.py compile-component --component-bytes 1 "), "{text}");
     }
@@ -338,10 +337,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pid = dir.path().join("pid");
         for body in ["sleep 600 & echo $! > PID; wait", "exec >&-; sleep 600 & echo $! > PID; wait"] {
-            let limits = CompileLimits { timeout_ms: 1_000, ..CompileLimits::default() };
+            let limits = CompileLimits { timeout_ms: 5_000, ..CompileLimits::default() };
             let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
-            let failure = compile(&program.into(), b"component", &limits).unwrap_err();
-            assert_eq!(failure, CompileFailure::TooLong { limit_ms: 1_000 });
+            let failure = compile(&program, b"component", &limits).unwrap_err();
+            assert_eq!(failure, CompileFailure::TooLong { limit_ms: 5_000 });
             is_gone(&pid);
         }
     }
@@ -355,7 +354,7 @@ mod tests {
         let program = script(&dir, &body.replace("PID", pid.to_str().unwrap()));
         let began = Instant::now();
         let component = vec![0; 1 << 20];
-        let failure = compile(&program.into(), &component, &CompileLimits::default()).unwrap_err();
+        let failure = compile(&program, &component, &CompileLimits::default()).unwrap_err();
         assert_eq!(failure, CompileFailure::NotSound { reason: "refused".into() });
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
         is_gone(&pid);
@@ -386,7 +385,7 @@ mod tests {
     #[test]
     fn a_reader_of_debug_info_that_crashes_or_answers_nonsense_or_without_end_costs_the_lines_only() {
         let dir = tempfile::tempdir().unwrap();
-        let read = |body: &str| find_places(&script(&dir, body).into(), b"component", &[7, 8]);
+        let read = |body: &str| find_places(&script(&dir, body), b"component", &[7, 8]);
         let answer = r#"[[{"function":"f","file":"a.rs","line":3,"column":null}],[]]"#;
         let places = read(&format!("cat > /dev/null; echo '{answer}'")).unwrap();
         assert_eq!((places.len(), places[0][0].line, places[1].len()), (2, Some(3), 0));
