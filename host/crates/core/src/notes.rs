@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-/// Notes of the calls of one node. The engine says when a call began, and only while somebody counts; the node writes
-/// down what nobody else sees; the engine takes it.
+/// Notes of the calls of one node. The engine says that somebody counts; the node then writes down what nobody
+/// else sees; the engine takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallNotes {
-    began: Option<Instant>,
+    read: bool,
     written: bool,
     /// Time that calls waited for a lock which their runtime needs (an interpreter's), in nanoseconds.
     pub waited_ns: u64,
@@ -17,15 +17,15 @@ pub struct CallNotes {
 }
 
 impl CallNotes {
-    /// A call begins, and somebody counts.
-    pub fn begin(&mut self, now: Instant) {
-        self.began = Some(now);
+    /// From now on somebody counts.
+    pub fn will_be_read(&mut self) {
+        self.read = true;
     }
 
-    /// When the call began; `None` when nobody counts, and notes are not worth their time.
+    /// False while nobody counts, and notes are not worth their time.
     #[must_use]
-    pub fn began(&self) -> Option<Instant> {
-        self.began
+    pub fn are_read(&self) -> bool {
+        self.read
     }
 
     /// The call has just got a lock for which it waited since `since`.
@@ -49,7 +49,8 @@ impl CallNotes {
 
     /// What was written down since the last time, if anything.
     pub fn take(&mut self) -> Option<Self> {
-        self.written.then(|| std::mem::take(self))
+        let read = self.read;
+        self.written.then(|| std::mem::replace(self, Self { read, ..Self::default() }))
     }
 }
 
@@ -60,15 +61,14 @@ mod tests {
     #[test]
     fn notes_are_taken_once_and_only_when_something_was_written() {
         let mut notes = CallNotes::default();
-        assert_eq!(notes.began(), None);
-        let now = Instant::now();
-        notes.begin(now);
-        assert_eq!((notes.began(), notes.take()), (Some(now), None));
+        assert!(!notes.are_read());
+        notes.will_be_read();
+        assert_eq!((notes.are_read(), notes.take()), (true, None));
         notes.restarted();
         notes.restarted();
         notes.holds(Some(65_536));
         let taken = notes.take().unwrap();
         assert_eq!((taken.restarts, taken.memory_bytes, taken.waited_ns), (2, Some(65_536), 0));
-        assert_eq!(notes.take(), None);
+        assert_eq!((notes.are_read(), notes.take()), (true, None));
     }
 }

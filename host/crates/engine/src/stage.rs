@@ -3,7 +3,6 @@
 //! A packet's way through the stage takes no lock, channel or allocation; only a queue at the stage's edge does.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use remotemedia_core::{
     ErrorKind, Node, NodeDescriptor, NodeError, Operation, Outputs, Packet, PayloadKind, Port,
@@ -11,7 +10,7 @@ use remotemedia_core::{
 
 use crate::control::Control;
 use crate::inbox::{Delivery, Epoch, FLUSH_EPOCH, Inbox, Received};
-use crate::metrics::NodeCounters;
+use crate::metrics::{Lap, LapClock, NodeCounters};
 use crate::outbox::{Outbox, Output};
 use crate::panics::caught;
 use crate::policies::{Policies, Watch};
@@ -65,7 +64,10 @@ impl Slot {
         counters: Option<Arc<NodeCounters>>,
     ) -> Self {
         let connected = routes.iter().enumerate().filter(|(_, targets)| !targets.is_empty());
-        let outputs = Outputs::connected_to(connected.map(|(port, _)| Port(port as u16)));
+        let mut outputs = Outputs::connected_to(connected.map(|(port, _)| Port(port as u16)));
+        if counters.is_some() {
+            outputs.notes().will_be_read();
+        }
         let only_next = match routes.first().map(Vec::as_slice) {
             Some(&[Target::Local { node, port }]) => Some((node, port)),
             _ => None,
@@ -103,26 +105,20 @@ impl Slot {
         }
     }
 
-    /// One `process` call. `clock` is the end of the previous call, and becomes the end of this one: a chain
-    /// of nodes reads the clock once per hop.
+    /// One `process` call, for which `lap` was begun and which ends it: a chain of nodes reads the clock once per hop.
     #[inline(always)]
-    fn process(&mut self, port: Port, packet: Packet, clock: &mut Option<Instant>) -> Result<(), NodeError> {
-        let mut bytes_in = 0;
-        if let Some(clock) = clock {
-            bytes_in = packet.payload.byte_count();
-            self.outputs.notes().begin(*clock);
-        }
+    fn process(&mut self, port: Port, packet: Packet, lap: &mut Option<Lap>) -> Result<(), NodeError> {
+        let bytes_in = if lap.is_some() { packet.payload.byte_count() } else { 0 };
         let result = match self.input(port) {
             Some(kind) if kind == PayloadKind::Any || packet.payload.kind().fits(kind) => {
                 self.node.process(port, packet, &mut self.outputs)
             }
             kind => self.refuse(port, kind, &packet),
         };
-        if let (Some(counters), Some(clock)) = (&self.counters, clock) {
-            let now = Instant::now();
+        if let (Some(counters), Some(lap)) = (&self.counters, lap) {
+            let elapsed_ns = lap.next();
             let (packets_out, bytes_out) = (self.outputs.len(), self.outputs.byte_count());
-            counters.record((now - *clock).as_nanos() as u64, bytes_in, packets_out, bytes_out);
-            *clock = now;
+            counters.record(elapsed_ns, bytes_in, packets_out, bytes_out);
             if let Some(notes) = self.outputs.notes().take() {
                 counters.record_notes(&notes);
             }
@@ -151,10 +147,10 @@ impl Slot {
         &mut self,
         port: Port,
         packet: Packet,
-        clock: &mut Option<Instant>,
+        lap: &mut Option<Lap>,
     ) -> Result<(), NodeError> {
         let span = tracing::trace_span!("process", node = %self.id, pts_ns = packet.pts_ns);
-        span.in_scope(|| self.process(port, packet, clock))
+        span.in_scope(|| self.process(port, packet, lap))
     }
 
     /// A packet that the node's descriptor does not allow.
@@ -232,6 +228,7 @@ pub(crate) struct Stage {
     control: Arc<Control>,
     outbox: Arc<Outbox>,
     /// Records what happens here, when somebody asked for it.
+    clock: LapClock,
     pub(crate) trace: Option<Box<ThreadTrace>>,
 }
 
@@ -242,7 +239,8 @@ impl Stage {
         control: Arc<Control>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox, trace: None }
+        let clock = LapClock::best();
+        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox, clock, trace: None }
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -448,7 +446,11 @@ impl Stage {
 
     /// `TRACED` is known when this is compiled: a hop that nobody records does not even ask.
     fn drain_work<const TRACED: bool>(&mut self, epoch: Epoch) -> Result<(), NodeError> {
-        let mut clock = self.slots[self.current].counters.is_some().then(Instant::now);
+        let clock = match &self.trace {
+            Some(trace) if TRACED => trace.clock(),
+            _ => self.clock,
+        };
+        let mut lap = self.slots[self.current].counters.is_some().then(|| clock.start());
         // Asked once for the whole way of a packet: what nobody looks at costs a hop nothing.
         let in_spans = tracing::enabled!(tracing::Level::TRACE);
         while let Some(Step { mut node, mut port, mut packet }) = self.work.pop() {
@@ -461,12 +463,17 @@ impl Stage {
                 }
                 let waited_ns = if TRACED { slot.waited_ns() } else { 0 };
                 let result = match in_spans {
-                    false => slot.process(port, packet, &mut clock),
-                    true => slot.process_in_span(port, packet, &mut clock),
+                    false => slot.process(port, packet, &mut lap),
+                    true => slot.process_in_span(port, packet, &mut lap),
                 };
                 if TRACED && let Some(trace) = &mut self.trace {
                     let waited_ns = slot.waited_ns() - waited_ns;
-                    trace.end_call(clock, slot.outputs.len(), waited_ns, result.as_ref().err());
+                    trace.end_call(
+                        lap.and_then(|lap| lap.began_ns()),
+                        slot.outputs.len(),
+                        waited_ns,
+                        result.as_ref().err(),
+                    );
                 }
                 if let Err(error) = result {
                     return self.unless_void(epoch, error);
@@ -487,8 +494,8 @@ impl Stage {
             }
             let has_left = self.route::<TRACED>(self.current, epoch)?;
             // What a full queue cost is not the next node's time.
-            if let Some(clock) = clock.as_mut().filter(|_| has_left && !self.work.is_empty()) {
-                *clock = Instant::now();
+            if let Some(lap) = lap.as_mut().filter(|_| has_left && !self.work.is_empty()) {
+                *lap = clock.start();
             }
         }
         Ok(())

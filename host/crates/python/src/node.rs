@@ -257,7 +257,7 @@ impl Node for CpythonNode {
         let pts_ns = packet.pts_ns;
         self.last_pts_ns = pts_ns;
         // Not since the call began: an earlier attempt at it, or another runtime's, is no wait.
-        let asked = out.notes().began().map(|_| Instant::now());
+        let asked = out.notes().are_read().then(Instant::now);
         Python::attach(|py| {
             if let Some(asked) = asked {
                 out.notes().waited_since(asked);

@@ -136,7 +136,7 @@ impl Node for WasmNode {
         let packet = self.admit(port, packet)?;
         let (pts_ns, emitted) = (packet.pts_ns, out.len());
         let called = self.instance.process(&self.made_of.loaded.descriptor, port, packet, out);
-        if out.notes().began().is_some() {
+        if out.notes().are_read() {
             out.notes().holds(self.instance.memory_bytes());
         }
         called.or_else(|error| {

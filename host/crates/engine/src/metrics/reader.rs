@@ -8,6 +8,7 @@ use remotemedia_core::graph::GraphNode;
 use remotemedia_core::{ErrorKind, Port, PortSpec, RuntimeKind};
 
 use super::counters::NodeCounters;
+use super::lap::LapClock;
 use super::process::{self, Memory};
 use super::snapshot::{Metrics, NodeMetrics, QueueMetrics, SCHEMA_VERSION};
 use crate::assemble::QueueInfo;
@@ -263,11 +264,9 @@ fn record_cost_ns() -> f64 {
         let scratch = NodeCounters::new(false);
         let record = || {
             let began = Instant::now();
-            let mut last = began;
+            let mut lap = LapClock::best().start();
             for _ in 0..SAMPLES {
-                let now = Instant::now();
-                scratch.record((now - last).as_nanos() as u64, 1, 1, 1);
-                last = now;
+                scratch.record(lap.next(), 1, 1, 1);
             }
             began.elapsed().as_secs_f64() * 1e9 / f64::from(SAMPLES)
         };

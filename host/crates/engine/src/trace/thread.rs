@@ -10,6 +10,7 @@ use super::mark::Mark;
 use super::recorder::{Desk, call_number};
 use super::{Call, Event, Flow, What};
 use crate::inbox::{Epoch, FLUSH_EPOCH};
+use crate::metrics::LapClock;
 
 /// How many events are handed over at once. What is lost with a thread that never returns is less than this.
 const PARCEL: usize = 512;
@@ -35,6 +36,11 @@ impl ThreadTrace {
         let parcel = Vec::with_capacity(PARCEL);
         let (ways, call, work) = (Vec::new(), None, None);
         Self { desk, began, most_events, happened: 0, parcel, next_flow, ways, call, work }
+    }
+
+    /// The clock whose nanoseconds are those of the record.
+    pub(crate) fn clock(&self) -> LapClock {
+        LapClock::System(self.began)
     }
 
     fn ns(&self, at: Instant) -> u64 {
@@ -138,12 +144,12 @@ impl ThreadTrace {
     /// The call returned `at`, or just now. What it produced is sent on next.
     pub(crate) fn end_call(
         &mut self,
-        at: Option<Instant>,
+        at_ns: Option<u64>,
         packets_out: usize,
         interpreter_wait_ns: u64,
         error: Option<&NodeError>,
     ) {
-        let end_ns = at.map_or_else(|| self.now_ns(), |at| self.ns(at));
+        let end_ns = at_ns.unwrap_or_else(|| self.now_ns());
         self.desk.calling.store(0, Ordering::Release);
         let Some((event, running)) = &mut self.call else { return };
         (event.end_ns, *running) = (end_ns, false);
