@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::binary::{command, repository};
+use crate::binary::{command, remotemedia, repository};
 
 /// A pipeline of one hostile component, and its input.
 fn written(folder: &Path) -> [String; 2] {
@@ -55,4 +55,16 @@ fn a_trap_names_its_line_through_the_compiling_process_and_leaves_a_core_dump_wh
     let (dump, _) = rest.split_once(')').unwrap();
     assert!(Path::new(dump).starts_with(&dumps), "{dump}");
     assert!(fs::read(dump).unwrap().starts_with(b"\0asm"));
+}
+
+#[test]
+fn a_folder_for_core_dumps_that_cannot_be_made_is_told_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let [manifest, input] = written(folder.path());
+    for dir in [&input, &format!("{input}/dumps")] {
+        let done = remotemedia(&["run", &manifest, "-i", &input, "--coredump-dir", dir]);
+        assert_eq!((done.code, &*done.stdout), (2, ""), "{}", done.stderr);
+        let said = format!("`{dir}` (--coredump-dir, REMOTEMEDIA_COREDUMP_DIR): `{input}` is no folder");
+        assert!(done.stderr.contains(&said), "{}", done.stderr);
+    }
 }

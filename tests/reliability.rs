@@ -85,9 +85,13 @@ fn the_command_line_ends_although_a_python_node_never_returns() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(folder.path(), "spinning_nodes", "Spins", json!({"timeout_ms": 50}));
     let wav = write_wav(&folder.path().join("in.wav"), 8_000, 1, std::iter::repeat_n(0.0, 160));
-    let done = remotemedia(&["run", file.to_str().unwrap(), "-i", &wav]);
+    let trace = folder.path().join("hung.pftrace");
+    let done = remotemedia(&["run", file.to_str().unwrap(), "-i", &wav, "--trace", trace.to_str().unwrap()]);
     assert_eq!(done.code, 1, "{}", done.stderr);
     assert!(done.stderr.contains("did not return within 50 ms (`timeout_ms`)"), "{}", done.stderr);
+    // What the thread in the call has recorded last it still has.
+    assert!(done.stderr.contains("events of threads whose call has not returned"), "{}", done.stderr);
+    assert!(!done.stderr.contains("the first ones of every thread"), "{}", done.stderr);
 }
 
 #[test]

@@ -69,6 +69,17 @@ fn a_job_that_failed_goes_on_when_the_cause_is_gone() {
 }
 
 #[test]
+fn a_run_that_goes_on_says_where() {
+    let case = failing_counter();
+    fail(&case);
+    let done = call(&case.resumable());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let folder = case.path("checkpoint");
+    let note = format!("note: goes on behind packet 199, as `{}` says", folder.display());
+    assert_eq!(done.stderr.lines().filter(|line| *line == note).count(), 1, "{}", done.stderr);
+}
+
+#[test]
 fn values_that_are_printed_and_results_as_json_are_whole_after_a_break() {
     let case = failing_counter();
     let mut args = case.resumable();

@@ -138,19 +138,25 @@ fn text(
     line
 }
 
+/// The level and a space take six columns.
+const NEXT_LINE: &str = "\n      ";
+
 fn is_bare(text: &str) -> bool {
     !text.is_empty() && !text.contains(|letter: char| matches!(letter, ' ' | '"') || letter.is_control())
 }
 
-/// What a terminal would obey is written out: what is logged may be a stranger's. Lines and tabs stay.
+/// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines, all but the
+/// first below where messages begin: none can pass for a line of the log of its own.
 fn visible(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    let is_obeyed = |letter: char| letter.is_control() && letter != '\t';
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
-        if is_obeyed(letter) {
+        if letter == '\n' {
+            shown.push_str(NEXT_LINE);
+        } else if is_obeyed(letter) {
             shown.extend(letter.escape_default());
         } else {
             shown.push(letter);
@@ -238,7 +244,7 @@ mod tests {
     fn a_line_for_people_begins_with_level_and_message_and_tells_node_and_session() {
         let lines = logged(LogFormat::Text, in_a_session);
         assert_eq!(lines[0], " WARN tried \"again\"");
-        assert_eq!(lines[1], "and again node=inner tries=3 ok=false session=vad-0");
+        assert_eq!(lines[1], "      and again node=inner tries=3 ok=false session=vad-0");
         assert_eq!(lines[2], "ERROR no node of its own node=outer session=vad-0");
     }
     #[test]
@@ -251,6 +257,6 @@ mod tests {
             );
         });
         assert_eq!(lines[0], " WARN red \\u{1b}[31m\\rover\tit");
-        assert_eq!(lines[1], r#"and \u{8}on short="\u001b[2J" long="a \r\u{9b}1m\u{7f}\n""#);
+        assert_eq!(lines[1], r#"      and \u{8}on short="\u001b[2J" long="a \r\u{9b}1m\u{7f}\n""#);
     }
 }

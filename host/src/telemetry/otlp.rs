@@ -92,7 +92,7 @@ impl Otlp {
             let counts = meters.shutdown();
             let spans = tracers.shutdown_with_timeout(END_LIMIT);
             // Nobody listens any more when it took too long.
-            let _ = sender.send(counts.and(spans));
+            let _ = sender.send(spans.and(counts));
         });
         let reason = match sending.map(|_| ended.recv_timeout(END_LIMIT)) {
             Ok(Ok(Ok(()))) => return,

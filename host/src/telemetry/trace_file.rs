@@ -47,8 +47,10 @@ pub struct TraceFile {
 pub struct TraceSummary {
     /// Events that were written.
     pub events: usize,
-    /// Events that were not kept, because a thread had more than [`MOST_EVENTS`] or never returned.
+    /// Events that were not kept, because a thread had more than [`MOST_EVENTS`].
     pub left_out: u64,
+    /// The last events of threads whose call has not returned: they have them still.
+    pub unreturned: u64,
 }
 
 impl TraceFile {
@@ -92,7 +94,10 @@ pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
     let mut summary = TraceSummary::default();
     for thread in &trace.threads {
         summary.events += thread.events.len();
-        summary.left_out += thread.left_out;
+        match thread.unfinished {
+            None => summary.left_out += thread.left_out,
+            Some(_) => summary.unreturned += thread.left_out,
+        }
         tracks.add_thread(layout, thread, trace.taken_ns);
     }
     let mut writer = PacketWriter::new(to);

@@ -201,7 +201,7 @@ impl Checkpoint {
     fn diverged(&mut self, what: &str) -> Failure {
         self.diverged = true;
         Failure::checkpoint(format!(
-            "the run cannot go on from the checkpoint in `{}`: {what}. A node before it is not deterministic, or its \
+            "the run cannot go on from the checkpoint in `{}`: {what}. A node up to there is not deterministic, or its \
              code changed; remove `{}` to begin again, and leave --checkpoint out if it cannot be mended",
             self.folder.display(),
             journal::path(&self.folder).display()

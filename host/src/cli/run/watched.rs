@@ -92,6 +92,13 @@ impl Watched {
                 summary.left_out
             );
         }
+        if summary.unreturned > 0 {
+            tracing::warn!(
+                "the trace `{}` lacks the last {} events of threads whose call has not returned",
+                path.display(),
+                summary.unreturned
+            );
+        }
         if !as_json {
             let events = summary.events;
             let path = path.display();

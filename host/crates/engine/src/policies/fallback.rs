@@ -107,19 +107,24 @@ fn on_open(node: &NodeManifest) -> bool {
     node.circuit_breaker.is_some_and(|breaker| breaker.on_open == OnOpen::Fallback)
 }
 
-/// Why an open circuit of `node` will fail its calls although the manifest asks for a fallback.
+/// Why calls of `node` will fail although the manifest asks for a fallback.
 pub(super) fn notice(
     node: &NodeManifest,
     descriptor: &NodeDescriptor,
     selection: &Selection,
 ) -> Option<String> {
     let why = match (descriptor.stateless, selection.fallbacks.is_empty()) {
-        _ if !on_open(node) => return None,
-        (false, _) => "the node is not stateless",
-        (true, true) => "no other runtime may run it",
+        _ if !asked(node) => return None,
+        (_, true) => "no other runtime may run it",
+        (false, false) => "the node is not stateless",
         (true, false) => return None,
     };
-    Some(format!("calls fail while its circuit is open: {why}, so `on_open: fallback` is not applied"))
+    Some(match on_open(node) {
+        true => format!("calls fail while its circuit is open: {why}, so `on_open: fallback` is not applied"),
+        false => {
+            format!("what its calls fail with stays: {why}, so `fallback: auto` is not applied to calls")
+        }
+    })
 }
 
 /// A stateless node whose failed calls another runtime serves.

@@ -173,12 +173,17 @@ fn a_runtime_whose_node_has_other_ports_does_not_take_over() {
 }
 
 #[test]
-fn an_open_circuit_that_nobody_can_serve_is_told_beforehand() {
-    let manifest = one(json!({"circuit_breaker": {"on_open": "fallback"}}));
-    for (is_stateless, others, expected) in [
-        (true, true, None),
-        (false, true, Some("the node is not stateless")),
-        (true, false, Some("no other runtime may run it")),
+fn calls_that_nobody_can_serve_are_told_beforehand() {
+    let on_open = one(json!({"circuit_breaker": {"on_open": "fallback"}}));
+    let auto = one(json!({"fallback": "auto"}));
+    for (manifest, is_stateless, others, expected) in [
+        (&on_open, true, true, None),
+        (&on_open, false, true, Some("the node is not stateless, so `on_open: fallback`")),
+        (&on_open, true, false, Some("no other runtime may run it, so `on_open: fallback`")),
+        (&auto, true, true, None),
+        (&auto, false, true, Some("the node is not stateless, so `fallback: auto`")),
+        (&auto, true, false, Some("no other runtime may run it, so `fallback: auto`")),
+        (&one(json!({})), false, false, None),
     ] {
         let first = flaky(|_, _| None);
         let first = if is_stateless { stateless(first) } else { first };
@@ -187,7 +192,7 @@ fn an_open_circuit_that_nobody_can_serve_is_told_beforehand() {
         } else {
             first.runtime.runtimes()
         };
-        let plan = Plan::new(&manifest, &runtimes, &Settings::default()).unwrap();
+        let plan = Plan::new(manifest, &runtimes, &Settings::default()).unwrap();
         assert_eq!(plan.notices().len(), usize::from(expected.is_some()), "{:?}", plan.notices());
         assert!(plan.notices().iter().all(|notice| notice.contains(expected.unwrap())));
     }
