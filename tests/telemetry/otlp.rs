@@ -139,8 +139,8 @@ fn metrics_are_those_of_the_metrics_file_with_their_units_and_say_who_sent_them(
     }
 }
 
-/// The run ends well, with its output, and says that telemetry was lost.
-fn ends_with_a_warning(endpoint: &str) {
+/// The run ends well, with its output, and says that telemetry was lost, and one of the reasons `why`.
+fn ends_with_a_warning(endpoint: &str, why: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let output = run(folder.path(), &["--otlp", endpoint]).output().unwrap();
@@ -148,7 +148,9 @@ fn ends_with_a_warning(endpoint: &str) {
     let log = lines(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{log:?}");
     let lost = |line: &&Value| {
-        line["message"].as_str().is_some_and(|text| text.contains("are lost") && text.contains(endpoint))
+        let text = line["message"].as_str().unwrap_or_default();
+        let has_reason = || why.iter().any(|why| text.ends_with(why));
+        text.contains("are lost") && text.contains(endpoint) && has_reason()
     };
     assert_eq!(log.iter().filter(lost).count(), 1, "{log:?}");
     assert!(took < Duration::from_secs(60), "{took:?} is no bound, even on a busy machine");
@@ -159,7 +161,13 @@ fn a_collector_that_is_not_there_costs_a_warning() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    ends_with_a_warning(&endpoint);
+    ends_with_a_warning(&endpoint, &["did not take them: Connection refused (os error 111)"]);
+}
+
+#[test]
+fn a_collector_that_refuses_costs_a_warning_with_its_answer() {
+    let endpoint = Collector::answering("404 Not Found").endpoint;
+    ends_with_a_warning(&endpoint, &["did not take them: it answered 404 Not Found"]);
 }
 
 #[test]
@@ -179,7 +187,8 @@ fn the_password_of_a_collector_is_not_told() {
 fn a_collector_that_never_answers_costs_a_warning_in_bounded_time() {
     // The system takes the connections; nobody reads from them.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    ends_with_a_warning(&format!("http://{}", listener.local_addr().unwrap()));
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    ends_with_a_warning(&endpoint, &["it did not answer within 5 s", "operation timed out"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod inspect_client;
 pub mod inspect_socket;
 mod log;
 mod otlp;
+mod otlp_client;
 mod otlp_metrics;
 mod perfetto;
 mod prometheus;

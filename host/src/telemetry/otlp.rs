@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
+
+use super::otlp_client::Client;
 
 /// What this program is called in traces and metrics.
 const NAME: &str = "remotemedia";
@@ -27,6 +29,7 @@ const MOST_WAITING_SPANS: usize = 4_096;
 /// The connection to a collector.
 pub(super) struct Otlp {
     endpoint: String,
+    client: Client,
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
 }
@@ -49,8 +52,10 @@ impl Otlp {
         let failed = |error: &dyn std::error::Error| {
             without_secrets(&format!("cannot send to the collector {endpoint}: {error}"), endpoint)
         };
+        let client = Client::new(ANSWER_LIMIT).map_err(|error| failed(&error))?;
         let spans = SpanExporter::builder()
             .with_http()
+            .with_http_client(client.clone())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
             .with_timeout(ANSWER_LIMIT)
@@ -58,6 +63,7 @@ impl Otlp {
             .map_err(|error| failed(&error))?;
         let metrics = MetricExporter::builder()
             .with_http()
+            .with_http_client(client.clone())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/metrics"))
             .with_timeout(ANSWER_LIMIT)
@@ -70,6 +76,7 @@ impl Otlp {
         opentelemetry::global::set_meter_provider(meters.clone());
         Ok(Self {
             endpoint: endpoint.to_owned(),
+            client,
             meters,
             tracers: SdkTracerProvider::builder()
                 .with_span_processor(spans)
@@ -86,17 +93,17 @@ impl Otlp {
     /// Sends what waits, in bounded time.
     pub(super) fn end(self) {
         let (sender, ended) = mpsc::channel();
-        let Self { endpoint, tracers, meters } = self;
+        let Self { endpoint, client, tracers, meters } = self;
         // A thread, because not all that the library waits for has a limit.
         let sending = std::thread::Builder::new().name("otlp-end".into()).spawn(move || {
             let counts = meters.shutdown();
             let spans = tracers.shutdown_with_timeout(END_LIMIT);
             // Nobody listens any more when it took too long.
-            let _ = sender.send(spans.and(counts));
+            let _ = sender.send(counts.and(spans));
         });
         let reason = match sending.map(|_| ended.recv_timeout(END_LIMIT)) {
             Ok(Ok(Ok(()))) => return,
-            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Ok(Err(error))) => client.last_failure().unwrap_or_else(|| error.to_string()),
             Ok(Err(_)) => format!("it did not answer within {} s", END_LIMIT.as_secs()),
             Err(error) => format!("no thread can be started: {error}"),
         };
