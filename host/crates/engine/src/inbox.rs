@@ -267,8 +267,12 @@ impl Inbox {
             }
         }
         let told = if dropped.is_empty() { None } else { queue.drops.count(dropped.len()) };
+        let is_awaited = state.waits;
         drop(state);
-        self.readable.notify_one();
+        // To wake nobody costs a system call too.
+        if is_awaited {
+            self.readable.notify_one();
+        }
         if let Some(dropped) = told {
             self.tell_drops(lane, dropped);
         }
@@ -290,9 +294,12 @@ impl Inbox {
     /// Every packet of `epoch` and earlier ones has been pushed into `lane`.
     pub(crate) fn progress(&self, lane: usize, epoch: Epoch) {
         if self.tells_progress {
-            let lane = &mut lock(&self.state).lanes[lane];
+            let mut state = lock(&self.state);
+            let lane = &mut state.lanes[lane];
             lane.complete = lane.complete.max(epoch);
-            self.readable.notify_one();
+            if state.waits {
+                self.readable.notify_one();
+            }
         }
     }
 

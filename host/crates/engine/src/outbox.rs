@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use remotemedia_core::{Packet, Port};
 
 use super::epochs::Epoch;
-use super::sync::{Condvar, Mutex, PoisonError, lock};
+use super::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
 /// A packet that left the graph.
 #[derive(Clone, Debug)]
@@ -25,6 +25,9 @@ struct State {
     cut: Epoch,
     interrupted: u64,
     ended: bool,
+    /// How many threads wait for a packet, and for room: to wake nobody costs a system call too.
+    readers: usize,
+    writers: usize,
 }
 
 /// An optionally bounded queue from the sinks to the caller.
@@ -45,37 +48,46 @@ impl Outbox {
     pub(crate) fn push(&self, epoch: Epoch, output: Output) {
         let mut state = lock(&self.state);
         if let Some(max) = self.max_waiting {
-            state = self
-                .writable
-                .wait_while(state, |state| !state.ended && epoch > state.cut && state.waiting.len() >= max)
-                .unwrap_or_else(PoisonError::into_inner);
+            while !state.ended && epoch > state.cut && state.waiting.len() >= max {
+                state.writers += 1;
+                state = self.writable.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.writers -= 1;
+            }
         }
         if epoch <= state.cut {
             state.interrupted += 1;
         } else if !state.ended {
             state.waiting.push_back(output);
+            let is_awaited = state.readers > 0;
             drop(state);
-            self.readable.notify_one();
+            if is_awaited {
+                self.readable.notify_one();
+            }
         }
     }
 
     pub(crate) fn try_pop(&self) -> Option<Output> {
-        let output = lock(&self.state).waiting.pop_front();
-        if output.is_some() && self.max_waiting.is_some() {
-            self.writable.notify_one();
-        }
-        output
+        self.take(lock(&self.state))
     }
 
     /// Waits for a packet; `None` once the stream has ended and everything was taken.
     pub(crate) fn pop(&self) -> Option<Output> {
-        let mut state = self
-            .readable
-            .wait_while(lock(&self.state), |state| !state.ended && state.waiting.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
+        while !state.ended && state.waiting.is_empty() {
+            state.readers += 1;
+            state = self.readable.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.readers -= 1;
+        }
+        self.take(state)
+    }
+
+    fn take(&self, mut state: MutexGuard<'_, State>) -> Option<Output> {
         let output = state.waiting.pop_front();
+        let is_awaited = output.is_some() && state.writers > 0;
         drop(state);
-        self.writable.notify_one();
+        if is_awaited {
+            self.writable.notify_one();
+        }
         output
     }
 

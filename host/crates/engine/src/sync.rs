@@ -2,9 +2,7 @@
 //! compiles these files once more with locks of its own, so that it decides which thread goes on.
 
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
-pub(crate) use std::sync::{Condvar, Mutex, PoisonError};
-
-use std::sync::MutexGuard;
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Locks `mutex`; a panic of another holder is no reason to stop, since every critical section of this crate
 /// leaves its data whole.

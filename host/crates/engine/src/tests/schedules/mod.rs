@@ -18,9 +18,7 @@ mod protocol;
 
 mod sync {
     pub(crate) use shuttle::sync::atomic::{AtomicU64, Ordering};
-    pub(crate) use shuttle::sync::{Condvar, Mutex, PoisonError};
-
-    use shuttle::sync::MutexGuard;
+    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
