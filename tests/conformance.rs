@@ -7,10 +7,9 @@ mod rows;
 
 use std::sync::Mutex;
 
-use remotemedia_core::manifest::Limits;
 use remotemedia_core::{NodeManifest, RuntimeKind};
 use remotemedia_host::Host;
-use remotemedia_host::conform::{CHECKS, Options, Report, Verdict, conform};
+use remotemedia_host::conform::{CHECKS, Declared, Options, Report, Verdict, conform};
 use serde_json::Value;
 
 use crate::binary::{remotemedia, repository};
@@ -33,14 +32,8 @@ fn check(host: &Host, row: &Row) -> Result<Report, String> {
         assert!(file.is_file(), "{} is not there: run `make setup`, which builds the guests", file.display());
         node.component = Some(file.into());
     }
-    if row.runtime.is_sandboxed() {
-        // As the command does: of thousands of calls the machine makes one late.
-        node.limits = Some(Limits {
-            call_timeout_ms: Some(host.policy().maximum.call_timeout_ms),
-            ..Limits::default()
-        });
-    }
-    let options = Options { quick: true, ..Options::default() };
+    let call_timeout_ms = Some(host.policy().maximum.call_timeout_ms);
+    let options = Options { quick: true, call_timeout_ms, ..Options::default() };
     conform(&**runtime, &node, &row.declared, options).map_err(|error| error.to_string())
 }
 
@@ -127,6 +120,32 @@ fn every_check_has_a_node_that_fails_it_and_an_honest_node_fails_none() {
         let words = liars::words_about(check.name);
         assert!(report.checks[0].evidence.contains(words), "{}: {}", check.name, report.checks[0].evidence);
     }
+}
+
+/// A class in the sandbox that takes more processor time for every call than `limits.call_timeout_ms` of the policy.
+#[test]
+fn a_sandboxed_node_that_a_pipeline_would_stop_fails_the_one_check_that_asks_for_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let class = "import time\n\nclass Slow:\n    remotemedia_inputs = {\"in\": \"text\"}\n    \
+                 remotemedia_outputs = {\"out\": \"text\"}\n\n    def process(self, text):\n        \
+                 sum(range(1_000_000))\n        return text\n";
+    std::fs::write(folder.path().join("nodes.py"), class).unwrap();
+    let mut config = config();
+    std::sync::Arc::make_mut(&mut config.policy).limits.call_timeout_ms = Some(5);
+    let host = Host::new(config);
+    let mut node = NodeManifest::new("node", "nodes:Slow");
+    node.base_dir = folder.path().to_path_buf();
+    let runtime = host.runtimes().get(RuntimeKind::CpythonWasm).unwrap();
+    let verdict = |only, call_timeout_ms| {
+        let options = Options { quick: true, call_timeout_ms, only: Some(only), ..Options::default() };
+        let report = conform(&**runtime, &node, &Declared::default(), options).unwrap();
+        (report.verdict, report.to_string())
+    };
+    let (patient, words) = verdict("refusals", Some(5_000));
+    assert_eq!(patient, Verdict::Pass, "{words}");
+    let (late, words) = verdict("latency", Some(5_000));
+    assert_eq!(late, Verdict::Fail, "{words}");
+    assert!(words.contains("did not return within its limit of 5 ms"), "{words}");
 }
 
 #[test]

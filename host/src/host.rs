@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Once};
 use std::thread::Builder;
+use std::time::Duration;
 
 use remotemedia_core::{
     Manifest, ManifestErrors, NodeDescriptor, NodeError, NodeManifest, Payload, Runtime, RuntimeKind,
@@ -37,10 +38,14 @@ pub struct Host {
     tenant: Option<Arc<str>>,
 }
 
-/// Nothing waits for it: a pipeline that starts before reads the system's clock.
+/// Calibrates beside the first pipeline, once that has run for longer than calibrating takes. Nothing waits for it.
 fn calibrate_beside() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| drop(Builder::new().name("clock".into()).spawn(calibrate)));
+    let later = || {
+        std::thread::sleep(Duration::from_millis(20));
+        calibrate();
+    };
+    ONCE.call_once(|| drop(Builder::new().name("clock".into()).spawn(later)));
 }
 
 /// One line per runtime.
@@ -91,7 +96,6 @@ impl Host {
             },
         ));
         let runtimes = composed(Arc::new(NativeRuntime::new()), &wasm, &python, &sandboxed_python);
-        calibrate_beside();
         Self { config, wasm, python, sandboxed_python, runtimes, tenant: None }
     }
 
@@ -185,7 +189,9 @@ impl Host {
     /// # Errors
     /// The first node that cannot be created or initialized.
     pub fn start(&self, plan: &Plan, options: PipelineOptions) -> Result<Pipeline, NodeError> {
-        Pipeline::start(plan, &self.runtimes, options)
+        let pipeline = Pipeline::start(plan, &self.runtimes, options)?;
+        calibrate_beside();
+        Ok(pipeline)
     }
 
     /// Descriptors of the native node types.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -79,25 +80,31 @@ def test_native_runs_of_any_length_count_alike():
 def test_another_thread_goes_on_meanwhile():
     pipeline = Pipeline([NativeNode("AudioResample", target_sample_rate=44100)])
     second = (np.zeros((1, 48000), np.float32), 48000)
-    counted, stop = [0], threading.Event()
 
-    def count():
-        while not stop.is_set():
-            counted[0] += 1
+    def stood_still():
+        longest, last, stop = 0.0, time.perf_counter(), threading.Event()
 
-    counter = threading.Thread(target=count)
-    counter.start()
-    try:
-        # The system may give it no turn in one of them; a held interpreter would in none.
-        for _ in range(20):
-            before = counted[0]
+        def turn():
+            nonlocal longest, last
+            while not stop.is_set():
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+
+        other = threading.Thread(target=turn)
+        other.start()
+        try:
+            began = time.perf_counter()
             pipeline.run_sync([second] * 30)
-            if counted[0] > before:
-                return
-        pytest.fail("it stood still in twenty runs")
-    finally:
-        stop.set()
-        counter.join()
+            return longest / (time.perf_counter() - began)
+        finally:
+            stop.set()
+            other.join()
+
+    # With the interpreter held it stands still all the time in every try; a busy machine may keep it from it in one.
+    tries = []
+    while not tries or tries[-1] >= 0.7:
+        assert len(tries) < 5, f"the other thread stood still for these parts of the runs: {tries}"
+        tries.append(stood_still())
 
 
 @pytest.mark.parametrize(

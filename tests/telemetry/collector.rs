@@ -25,11 +25,11 @@ pub struct Collector {
 impl Collector {
     /// Listens on a free port as long as the test runs.
     pub fn start() -> Self {
-        Self::answering("200 OK")
+        Self::without(&[])
     }
 
-    /// As [`Collector::start`], with another answer to everything.
-    pub fn answering(status: &'static str) -> Self {
+    /// As [`Collector::start`], for one that knows nothing of `paths`.
+    pub fn without(paths: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::<Mutex<Received>>::default();
@@ -37,7 +37,7 @@ impl Collector {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let keep = Arc::clone(&keep);
-                std::thread::spawn(move || serve(connection.unwrap(), status, &keep));
+                std::thread::spawn(move || serve(connection.unwrap(), paths, &keep));
             }
         });
         Self { endpoint, received }
@@ -49,7 +49,7 @@ impl Collector {
 }
 
 /// One connection with any number of requests.
-fn serve(stream: TcpStream, status: &str, received: &Mutex<Received>) {
+fn serve(stream: TcpStream, unknown: &[&str], received: &Mutex<Received>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     loop {
@@ -78,6 +78,7 @@ fn serve(stream: TcpStream, status: &str, received: &Mutex<Received>) {
             other => panic!("nobody sends to {other}"),
         }
         drop(received);
+        let status = if unknown.contains(&&*path) { "404 Not Found" } else { "200 OK" };
         let headers = "content-type: application/x-protobuf\r\ncontent-length: 0";
         if stream.write_all(format!("HTTP/1.1 {status}\r\n{headers}\r\n\r\n").as_bytes()).is_err() {
             return;

@@ -49,14 +49,18 @@ fn what_policies_do_is_logged_with_node_and_session() {
     manifest["nodes"][0]["on_error"] = "skip".into();
     std::fs::write(&path, manifest.to_string()).unwrap();
     let input = folder.path().join("in.jsonl");
-    std::fs::write(&input, "\"no number\"\n").unwrap();
-    let arguments = ["run", &path, "-i", input.to_str().unwrap(), "--json", "--log-format", "json"];
+    std::fs::write(&input, "7\n\"no number\"\n").unwrap();
+    let arguments = ["run", &path, "-i", input.to_str().unwrap(), "--log-format", "json"];
     let output = crate::binary::command(&arguments).output().unwrap();
     let lines = lines(&output.stderr);
     let skipped = lines.iter().find(|line| line["target"] == "remotemedia::policy").unwrap_or_else(|| {
         panic!("{lines:?} {}", String::from_utf8_lossy(&output.stdout));
     });
     assert_eq!((&skipped["node"], &skipped["level"]), (&json!("sum"), &json!("warn")));
+    // The number counts from one: values have no time.
+    assert_eq!((&skipped["packet"], &skipped["pts_ns"]), (&json!(2), &json!(0)));
+    let told = "note: node `sum` skipped 1 of its packets (`on_error: skip`)";
+    assert_eq!(lines.iter().filter(|line| line["message"] == told).count(), 1, "{lines:?}");
     assert!(skipped["session"].as_str().unwrap().starts_with("test-"), "{skipped}");
 }
 
@@ -101,4 +105,20 @@ fn notes_and_the_final_error_are_lines_of_the_json_log_too() {
     let failed = lines(&crate::binary::command(&arguments).output().unwrap().stderr);
     let [error] = &failed[..] else { panic!("{failed:?}") };
     assert_eq!((&error["level"], &error["node"]), (&json!("error"), &json!("sum")), "{error}");
+}
+
+#[test]
+fn a_node_s_own_words_are_no_lines_of_the_log_and_nothing_that_a_terminal_obeys() {
+    let folder = tempfile::tempdir().unwrap();
+    let class = "class Forges:\n    def process(self, value):\n        raise ValueError('boom\\nERROR disk is full\\x1b[2J')\n";
+    std::fs::write(folder.path().join("forging_nodes.py"), class).unwrap();
+    let manifest = write_chain(folder.path(), &[("it", "forging_nodes:Forges", json!({}))]);
+    let input = folder.path().join("in.jsonl");
+    std::fs::write(&input, "1\n").unwrap();
+    let mut run = crate::binary::command(&["run", &manifest, "-i", input.to_str().unwrap()]);
+    let output = run.env("REMOTEMEDIA_VENV", crate::binary::repository().join(".venv")).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("\n      ERROR disk is full\\u{1b}[2J"), "{told}");
+    assert!(!told.contains("\nERROR") && !told.contains('\u{1b}'), "{told}");
 }

@@ -166,8 +166,17 @@ fn a_collector_that_is_not_there_costs_a_warning() {
 
 #[test]
 fn a_collector_that_refuses_costs_a_warning_with_its_answer() {
-    let endpoint = Collector::answering("404 Not Found").endpoint;
-    ends_with_a_warning(&endpoint, &["did not take them: it answered 404 Not Found"]);
+    for (unknown, lost) in [
+        (&["/v1/traces", "/v1/metrics"][..], "traces and metrics are lost"),
+        (&["/v1/traces"], "traces are lost"),
+        (&["/v1/metrics"], "metrics are lost"),
+    ] {
+        let endpoint = Collector::without(unknown).endpoint;
+        ends_with_a_warning(
+            &endpoint,
+            &[&format!("{lost}, the collector {endpoint} did not take them: it answered 404 Not Found")],
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tracing::Level;
 use super::args::When;
 use super::failure::Failure;
 use crate::media::what_to_do;
-use crate::telemetry::json_line;
+use crate::telemetry::{json_line, visible};
 
 /// Whoever reads standard error reads the log, in JSON: what is told to people becomes lines of it.
 static IS_JSON_LOG: AtomicBool = AtomicBool::new(false);
@@ -58,7 +58,8 @@ pub fn tell_error(message: &str, node: Option<&str>) {
         put(&json_line(Level::ERROR, "remotemedia::cli", message.trim(), node.into_iter().collect()));
     } else {
         let error = for_stderr("\u{1b}[1;31merror:\u{1b}[0m", "error:");
-        put(&format!("{error} {message}\n"));
+        // A node's own words may be in it.
+        put(&format!("{error} {}\n", visible(message)));
     }
 }
 

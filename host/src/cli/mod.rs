@@ -17,15 +17,12 @@ mod top;
 mod validate;
 
 use std::ffi::OsString;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::telemetry::{LogFormat, Telemetry};
 use crate::{CompilerProgram, Config, Host, give_back_freed_memory};
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
-use rustix::fs::Access;
 
 use args::{Command, CommandLine};
 use failure::{EXIT_OK, EXIT_USAGE, Failure};
@@ -103,9 +100,6 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
     if let Some(dir) = command_line.coredump_dir {
         config.coredump_dir = Some(dir);
     }
-    if let Some(dir) = &config.coredump_dir {
-        check_writable(dir)?;
-    }
     config.watch_components = match &command_line.command {
         Command::Run(args) => args.watch_plugins,
         Command::Node { command: NodeCommand::Run(args) } => args.watch,
@@ -121,20 +115,6 @@ fn dispatch(command_line: CommandLine, own_compiler: Option<CompilerProgram>) ->
     let done = telemetry.in_scope(|| run_verb(&host, command_line.command, json));
     telemetry.end();
     done
-}
-
-/// Core dumps can be written to `dir`, which is made when there is one: better told now than after a crash.
-fn check_writable(dir: &Path) -> Result<(), Failure> {
-    let there = dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
-    let why = match rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) {
-        _ if !there.is_dir() => format!("`{}` is no folder", there.display()),
-        Ok(()) => return Ok(()),
-        Err(error) => format!("`{}`: {}", there.display(), io::Error::from(error)),
-    };
-    let dir = dir.display();
-    Err(Failure::usage(format!(
-        "core dumps cannot be written to `{dir}` (--coredump-dir, REMOTEMEDIA_COREDUMP_DIR): {why}"
-    )))
 }
 
 fn run_verb(host: &Host, command: Command, json: bool) -> Result<(), Failure> {

@@ -1,7 +1,9 @@
-//! Check `latency`: how long a block of 10 ms takes, in the usual, bad and worst case, and whether it keeps up.
+//! Check `latency`: how long a block of 10 ms takes, in the usual, bad and worst case, and whether it keeps up; of a
+//! sandboxed node, whether every call ends within the limit that it has in a pipeline.
 
 use std::time::{Duration, Instant};
 
+use remotemedia_core::ErrorKind;
 use remotemedia_core::audio::frames_to_ns;
 
 use super::cpu_time;
@@ -10,13 +12,27 @@ use super::running::Fault;
 use super::stream::{Cut, Recipe};
 use super::subject::Subject;
 
+/// A machine that is slow for a moment makes one of them slow.
+const TRIES: usize = 3;
+
 pub(super) fn latency(subject: &Subject<'_>) -> Result<Outcome, Fault> {
     if !subject.takes_anything() {
         return Ok(Outcome::not_applicable("none of the values that are usual for its inputs is taken"));
     }
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match once(subject) {
+            Err(fault) if tries > 0 && fault.kind() == Some(ErrorKind::Timeout) => {}
+            done => return done,
+        }
+    }
+}
+
+fn once(subject: &Subject<'_>) -> Result<Outcome, Fault> {
     let block = subject.spec.map_or(super::stream::BLOCK, |spec| (spec.sample_rate_hz / 100).max(1) as usize);
     let recipe = Recipe { cut: Cut::Every(block), ..subject.recipe(block * subject.effort.latency_blocks) };
-    let mut running = subject.start()?;
+    let mut running = subject.start_as_usual()?;
     let mut calls = Vec::new();
     let started_cpu = cpu_time::of_this_thread();
     for feed in subject.stream(&recipe)? {

@@ -41,6 +41,10 @@ pub struct Options {
     pub quick: bool,
     /// Judge the memory of unsandboxed nodes by the resident memory of this process, which then must do nothing else.
     pub alone_in_process: bool,
+    /// How long a call into a sandboxed node may take, in milliseconds of processor time, where its manifest says nothing:
+    /// in all checks but `latency`, which judges by the limits that a pipeline would set. Of thousands of calls the
+    /// machine makes one late. `None` is the policy's limit.
+    pub call_timeout_ms: Option<u64>,
     /// Run this check only; by its name in [`CHECKS`].
     pub only: Option<&'static str>,
 }

@@ -1,6 +1,7 @@
 //! The node that is checked: how to make one, what it takes, and how much effort the checks may make.
 
 use bytes::Bytes;
+use remotemedia_core::manifest::Limits;
 use remotemedia_core::{
     AudioBuffer, AudioSpec, DType, ErrorKind, NodeDescriptor, NodeError, NodeManifest, Operation, Packet,
     Payload, PayloadKind, Port, Runtime, RuntimeKind, SampleFormat, Tensor,
@@ -54,6 +55,8 @@ const FULL: Effort = Effort {
 pub(super) struct Subject<'a> {
     runtime: &'a dyn Runtime,
     pub node: NodeManifest,
+    /// The limits that a pipeline would set.
+    usual_limits: Option<Limits>,
     pub descriptor: NodeDescriptor,
     pub declared: &'a Declared,
     pub options: Options,
@@ -79,9 +82,14 @@ impl<'a> Subject<'a> {
             let message = format!("the {} runtime knows no node type `{}`", runtime.kind(), node.node_type);
             NodeError::new(ErrorKind::Unavailable, message)
         })?;
+        let mut patient = node.clone();
+        if let (true, Some(ms)) = (runtime.kind().is_sandboxed(), options.call_timeout_ms) {
+            patient.limits.get_or_insert_default().call_timeout_ms.get_or_insert(ms);
+        }
         let mut subject = Self {
             runtime,
-            node: node.clone(),
+            node: patient,
+            usual_limits: node.limits.clone(),
             samples: vec![Vec::new(); descriptor.inputs.len()],
             descriptor,
             declared,
@@ -113,9 +121,17 @@ impl<'a> Subject<'a> {
         self.start_with(self.node.params.clone())
     }
 
+    /// A node that is ready, under the limits of a pipeline.
+    pub fn start_as_usual(&self) -> Result<Running<'_>, Fault> {
+        self.start_node(NodeManifest { limits: self.usual_limits.clone(), ..self.node.clone() })
+    }
+
     /// A node of other params.
     pub fn start_with(&self, params: Map<String, Value>) -> Result<Running<'_>, Fault> {
-        let node = NodeManifest { params, ..self.node.clone() };
+        self.start_node(NodeManifest { params, ..self.node.clone() })
+    }
+
+    fn start_node(&self, node: NodeManifest) -> Result<Running<'_>, Fault> {
         let made = guarded(Operation::Create, || self.runtime.create(&node))?;
         Running::start(made, &self.descriptor)
     }

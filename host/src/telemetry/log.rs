@@ -147,7 +147,7 @@ fn is_bare(text: &str) -> bool {
 
 /// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines, all but the
 /// first below where messages begin: none can pass for a line of the log of its own.
-fn visible(text: &str) -> Cow<'_, str> {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let is_obeyed = |letter: char| letter.is_control() && letter != '\t';
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);

@@ -19,7 +19,7 @@ pub mod trace_file;
 mod trace_ids;
 
 pub use log::LogFormat;
-pub(crate) use log::json_line;
+pub(crate) use log::{json_line, visible};
 pub use otlp_metrics::observe;
 pub use prometheus::{PrometheusListener, PrometheusServer};
 pub use start::{Telemetry, TelemetryError, TelemetrySettings};

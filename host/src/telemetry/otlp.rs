@@ -29,7 +29,8 @@ const MOST_WAITING_SPANS: usize = 4_096;
 /// The connection to a collector.
 pub(super) struct Otlp {
     endpoint: String,
-    client: Client,
+    for_spans: Client,
+    for_counts: Client,
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
 }
@@ -52,10 +53,14 @@ impl Otlp {
         let failed = |error: &dyn std::error::Error| {
             without_secrets(&format!("cannot send to the collector {endpoint}: {error}"), endpoint)
         };
-        let client = Client::new(ANSWER_LIMIT).map_err(|error| failed(&error))?;
+        // Made on a thread of its own: this one may belong to somebody's asynchronous runtime, in which it must not be.
+        let making = std::thread::spawn(|| Client::new(ANSWER_LIMIT)).join();
+        let for_spans =
+            making.map_err(|_| "the HTTP client cannot be made")?.map_err(|error| failed(&error))?;
+        let for_counts = for_spans.another();
         let spans = SpanExporter::builder()
             .with_http()
-            .with_http_client(client.clone())
+            .with_http_client(for_spans.clone())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
             .with_timeout(ANSWER_LIMIT)
@@ -63,7 +68,7 @@ impl Otlp {
             .map_err(|error| failed(&error))?;
         let metrics = MetricExporter::builder()
             .with_http()
-            .with_http_client(client.clone())
+            .with_http_client(for_counts.clone())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/metrics"))
             .with_timeout(ANSWER_LIMIT)
@@ -76,7 +81,8 @@ impl Otlp {
         opentelemetry::global::set_meter_provider(meters.clone());
         Ok(Self {
             endpoint: endpoint.to_owned(),
-            client,
+            for_spans,
+            for_counts,
             meters,
             tracers: SdkTracerProvider::builder()
                 .with_span_processor(spans)
@@ -93,23 +99,37 @@ impl Otlp {
     /// Sends what waits, in bounded time.
     pub(super) fn end(self) {
         let (sender, ended) = mpsc::channel();
-        let Self { endpoint, client, tracers, meters } = self;
+        let Self { endpoint, for_spans, for_counts, tracers, meters } = self;
         // A thread, because not all that the library waits for has a limit.
         let sending = std::thread::Builder::new().name("otlp-end".into()).spawn(move || {
             let counts = meters.shutdown();
             let spans = tracers.shutdown_with_timeout(END_LIMIT);
             // Nobody listens any more when it took too long.
-            let _ = sender.send(counts.and(spans));
+            let _ = sender.send((spans, counts));
         });
-        let reason = match sending.map(|_| ended.recv_timeout(END_LIMIT)) {
-            Ok(Ok(Ok(()))) => return,
-            Ok(Ok(Err(error))) => client.last_failure().unwrap_or_else(|| error.to_string()),
-            Ok(Err(_)) => format!("it did not answer within {} s", END_LIMIT.as_secs()),
-            Err(error) => format!("no thread can be started: {error}"),
+        let (spans, counts) = match sending.map(|_| ended.recv_timeout(END_LIMIT)) {
+            // The library forgets why, and of spans even that.
+            Ok(Ok((spans, counts))) => (
+                for_spans.last_failure().or_else(|| spans.err().map(|error| error.to_string())),
+                for_counts.last_failure().or_else(|| counts.err().map(|error| error.to_string())),
+            ),
+            Ok(Err(_)) => {
+                let late = Some(format!("it did not answer within {} s", END_LIMIT.as_secs()));
+                (late.clone(), late)
+            }
+            Err(error) => {
+                let none = Some(format!("no thread can be started: {error}"));
+                (none.clone(), none)
+            }
         };
-        let lost =
-            format!("traces and metrics are lost, the collector {endpoint} did not take them: {reason}");
-        tracing::warn!("{}", without_secrets(&lost, &endpoint));
+        let (lost, reason) = match (spans, counts) {
+            (None, None) => return,
+            (Some(reason), Some(_)) => ("traces and metrics", reason),
+            (Some(reason), None) => ("traces", reason),
+            (None, Some(reason)) => ("metrics", reason),
+        };
+        let text = format!("{lost} are lost, the collector {endpoint} did not take them: {reason}");
+        tracing::warn!("{}", without_secrets(&text, &endpoint));
     }
 }
 

@@ -25,6 +25,11 @@ impl Client {
         Ok(Self { inner, last_failure: Arc::default() })
     }
 
+    /// One that remembers for itself, and shares the connections.
+    pub fn another(&self) -> Self {
+        Self { inner: self.inner.clone(), last_failure: Arc::default() }
+    }
+
     /// Why the last request failed; `None` when it did not.
     pub fn last_failure(&self) -> Option<String> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -50,7 +50,7 @@ pub struct TraceSummary {
     /// Events that were not kept, because a thread had more than [`MOST_EVENTS`].
     pub left_out: u64,
     /// The last events of threads whose call has not returned: they have them still.
-    pub unreturned: u64,
+    pub held_back: u64,
 }
 
 impl TraceFile {
@@ -94,10 +94,8 @@ pub fn write_trace(to: impl Write, trace: Trace) -> io::Result<TraceSummary> {
     let mut summary = TraceSummary::default();
     for thread in &trace.threads {
         summary.events += thread.events.len();
-        match thread.unfinished {
-            None => summary.left_out += thread.left_out,
-            Some(_) => summary.unreturned += thread.left_out,
-        }
+        summary.left_out += thread.left_out;
+        summary.held_back += thread.held_back;
         tracks.add_thread(layout, thread, trace.taken_ns);
     }
     let mut writer = PacketWriter::new(to);
@@ -171,12 +169,13 @@ impl<'a> Tracks<'a> {
             let shown = Shown::Unfinished(operation);
             self.add(NODES + node as u64, since_ns, taken_ns.max(since_ns), shown);
         }
-        if thread.left_out > 0 {
+        let missing = thread.left_out + thread.held_back;
+        if missing > 0 {
             let at_ns = thread.events.last().map_or(taken_ns, |event| event.end_ns);
             let event = TrackEvent {
                 r#type: INSTANT,
                 track_uuid: own,
-                name: Some(format!("{} more events were left out", thread.left_out)),
+                name: Some(format!("{missing} more events were left out")),
                 ..TrackEvent::default()
             };
             self.instants.push((at_ns, event));

@@ -12,7 +12,7 @@ use crate::assemble::{Assembled, Parts, assemble};
 use crate::control::{Canceller, Control, Interrupter};
 use crate::inbox::{Delivery, Epoch, Inbox};
 use crate::life::{LeftBehind, StageLife};
-use crate::metrics::{Metrics, MetricsReader, process};
+use crate::metrics::{Metrics, MetricsReader, Overhead, process};
 use crate::outbox::{Outbox, Output};
 use crate::plan::Plan;
 use crate::replay::Replay;
@@ -124,7 +124,8 @@ impl Pipeline {
             .inspect_err(|error| mark_failed(&span, error))?;
         let left_behind = &runtimes.shared().left_behind;
         let served_by: Vec<_> = nodes.iter().map(|node| node.served_by).collect();
-        let counted = MetricsReader::new(plan, began, nodes, queues, &control, left_behind, counters_took);
+        let overhead = Overhead { setup: counters_took, is_traced: options.trace.is_some() };
+        let counted = MetricsReader::new(plan, began, nodes, queues, &control, left_behind, overhead);
         let mut pipeline = Self {
             plan: plan.clone(),
             homes: vec![None; plan.graph().nodes().len()],

@@ -228,7 +228,6 @@ pub(crate) struct Stage {
     control: Arc<Control>,
     outbox: Arc<Outbox>,
     /// Records what happens here, when somebody asked for it.
-    clock: LapClock,
     pub(crate) trace: Option<Box<ThreadTrace>>,
 }
 
@@ -239,8 +238,7 @@ impl Stage {
         control: Arc<Control>,
         outbox: Arc<Outbox>,
     ) -> Self {
-        let clock = LapClock::best();
-        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox, clock, trace: None }
+        Self { slots, queues, work: Vec::new(), current: 0, cut: 0, control, outbox, trace: None }
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -448,7 +446,7 @@ impl Stage {
     fn drain_work<const TRACED: bool>(&mut self, epoch: Epoch) -> Result<(), NodeError> {
         let clock = match &self.trace {
             Some(trace) if TRACED => trace.clock(),
-            _ => self.clock,
+            _ => LapClock::best(),
         };
         let mut lap = self.slots[self.current].counters.is_some().then(|| clock.start());
         // Asked once for the whole way of a packet: what nobody looks at costs a hop nothing.

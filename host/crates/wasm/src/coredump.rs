@@ -40,9 +40,18 @@ pub(crate) enum NoCoredump {
 }
 
 impl Coredumps {
-    /// They go to `dir`, which is made when the first is written.
+    /// They go to `dir`, which is made when it is needed.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir, written: Mutex::default() }
+    }
+
+    /// Makes the folder, and sees whether files can be: better told before a component runs than after it crashed.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn prepare(&self) -> Result<(), NoCoredump> {
+        let made = make_private_dir(&self.dir).and_then(|()| tempfile::tempfile_in(&self.dir));
+        made.map(drop).map_err(|error| NoCoredump::Io { dir: self.dir.clone(), error })
     }
 
     /// Writes the core dump of the guest in `store` that `error` carries; `None` when it carries none. The file is there

@@ -169,6 +169,14 @@ impl WasmRuntime {
             let message = format!("the sandbox policy is wrong: {fault}");
             return Err(NodeError::new(ErrorKind::Unavailable, message));
         }
+        if let Some(coredumps) = &self.coredumps {
+            coredumps.prepare().map_err(|why| {
+                NodeError::new(
+                    ErrorKind::Unavailable,
+                    format!("no core dumps can be kept, which this host was told to do: {why}"),
+                )
+            })?;
+        }
         let engine = SandboxEngine::new(&self.policy, self.coredumps.is_some()).map_err(|error| {
             NodeError::new(
                 ErrorKind::Unavailable,

@@ -6,7 +6,6 @@ use crate::Host;
 use crate::conform::{CHECKS, Declared, Options, Verdict, conform};
 use crate::kit::Project;
 use clap::{Args, ValueHint};
-use remotemedia_core::manifest::Limits;
 use remotemedia_core::{NodeManifest, RuntimeKind};
 use serde_json::{Map, Value};
 
@@ -45,19 +44,13 @@ pub fn conform_node(host: &Host, args: &ConformArgs, as_json: bool) -> Result<()
         Some(text) => parsed::<Map<String, Value>>("--params", text)?,
         None => Map::new(),
     };
-    if kind.is_sandboxed() {
-        // Of thousands of calls the machine makes one late. How long calls take is the question of one check only.
-        node.limits = Some(Limits {
-            call_timeout_ms: Some(host.policy().maximum.call_timeout_ms),
-            ..Limits::default()
-        });
-    }
     let declared = match &args.declare {
         Some(text) => parsed::<Declared>("--declare", text)?,
         None => Declared::default(),
     };
     let only = args.only.as_deref().map(check_called).transpose()?;
-    let options = Options { quick: args.quick, alone_in_process: true, only };
+    let call_timeout_ms = Some(host.policy().maximum.call_timeout_ms);
+    let options = Options { quick: args.quick, alone_in_process: true, call_timeout_ms, only };
     let report = conform(&**runtime, &node, &declared, options)?;
     if as_json {
         console::write_json(&serde_json::to_value(&report).unwrap_or_default())?;

@@ -92,11 +92,11 @@ impl Watched {
                 summary.left_out
             );
         }
-        if summary.unreturned > 0 {
+        if summary.held_back > 0 {
             tracing::warn!(
                 "the trace `{}` lacks the last {} events of threads whose call has not returned",
                 path.display(),
-                summary.unreturned
+                summary.held_back
             );
         }
         if !as_json {

@@ -14,7 +14,7 @@ pub(crate) use counters::NodeCounters;
 pub use lap::calibrate;
 pub(crate) use lap::{Lap, LapClock};
 pub use reader::MetricsReader;
-pub(crate) use reader::NodeEntry;
+pub(crate) use reader::{NodeEntry, Overhead};
 pub use snapshot::{
     Metrics, NodeMetrics, PolicyMetrics, QueueMetrics, SCHEMA_VERSION, TimeBucket, TimeMetrics,
 };

@@ -30,6 +30,15 @@ pub(crate) struct NodeEntry {
     pub(crate) policies: Option<Arc<Counts>>,
 }
 
+/// What counting costs a pipeline beside reading it.
+#[derive(Clone, Copy)]
+pub(crate) struct Overhead {
+    /// Making the counters.
+    pub(crate) setup: Duration,
+    /// A trace has a clock of its own, which calls cost more to time by.
+    pub(crate) is_traced: bool,
+}
+
 /// A running pipeline as its readers see it.
 struct Counted {
     /// How many pipelines were started in this process before.
@@ -37,8 +46,7 @@ struct Counted {
     plan: Plan,
     began: Instant,
     cpu_at_start: Duration,
-    /// What making the counters cost.
-    setup: Duration,
+    overhead: Overhead,
     /// Wall and processor time, once it ended.
     ended: OnceLock<(Duration, Duration)>,
     /// In the graph's order.
@@ -60,7 +68,7 @@ impl MetricsReader {
         queues: Vec<QueueInfo>,
         control: &Arc<Control>,
         left_behind: &Arc<LeftBehind>,
-        setup: Duration,
+        overhead: Overhead,
     ) -> Self {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         Self(Arc::new(Counted {
@@ -68,7 +76,7 @@ impl MetricsReader {
             plan: plan.clone(),
             began,
             cpu_at_start,
-            setup,
+            overhead,
             ended: OnceLock::new(),
             nodes,
             queues,
@@ -144,8 +152,8 @@ impl MetricsReader {
             threads_left_behind: self.0.left_behind.count(),
             metrics_overhead_us: 0.0,
         };
-        let recording_ns = calls as f64 * record_cost_ns();
-        let read_and_made = self.0.setup + reading_began.elapsed();
+        let recording_ns = calls as f64 * record_cost_ns(self.0.overhead.is_traced);
+        let read_and_made = self.0.overhead.setup + reading_began.elapsed();
         metrics.metrics_overhead_us = read_and_made.as_secs_f64() * 1e6 + recording_ns / 1e3;
         metrics
     }
@@ -255,16 +263,17 @@ impl NodeEntry {
     }
 }
 
-/// What reading the clock and recording one call costs on this machine, in nanoseconds: measured once in a process, when
-/// metrics are first read.
-fn record_cost_ns() -> f64 {
+/// What reading the clock and recording one call costs on this machine, in nanoseconds: measured once in a process for
+/// each clock, when metrics of a pipeline that reads it are first read.
+fn record_cost_ns(is_traced: bool) -> f64 {
     const SAMPLES: u32 = 16;
-    static COST_NS: OnceLock<f64> = OnceLock::new();
-    *COST_NS.get_or_init(|| {
+    static COSTS_NS: [OnceLock<f64>; 2] = [const { OnceLock::new() }; 2];
+    let clock = if is_traced { LapClock::System(Instant::now()) } else { LapClock::best() };
+    *COSTS_NS[usize::from(matches!(clock, LapClock::System(_)))].get_or_init(|| {
         let scratch = NodeCounters::new(false);
         let record = || {
             let began = Instant::now();
-            let mut lap = LapClock::best().start();
+            let mut lap = clock.start();
             for _ in 0..SAMPLES {
                 scratch.record(lap.next(), 1, 1, 1);
             }

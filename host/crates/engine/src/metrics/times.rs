@@ -27,7 +27,7 @@ pub(crate) struct Times {
     total_ns: AtomicU64,
     min_ns: AtomicU64,
     max_ns: AtomicU64,
-    /// Zeroed by the system where it can: of its four pages a node touches one or two, and each is a fault.
+    /// In a place of its own, so that it is zeroed there and not copied there.
     buckets: Box<[AtomicU64; BUCKETS]>,
 }
 

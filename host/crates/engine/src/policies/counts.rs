@@ -15,6 +15,8 @@ use crate::metrics::PolicyMetrics;
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) retries: AtomicU64,
+    /// Packets that came to a node which skips.
+    pub(crate) came: AtomicU64,
     pub(crate) skipped: AtomicU64,
     /// The same by kind of error.
     pub(crate) skipped_by_kind: Mutex<BTreeMap<&'static str, u64>>,

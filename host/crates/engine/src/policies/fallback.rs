@@ -119,11 +119,17 @@ pub(super) fn notice(
         (false, false) => "the node is not stateless",
         (true, false) => return None,
     };
-    Some(match on_open(node) {
-        true => format!("calls fail while its circuit is open: {why}, so `on_open: fallback` is not applied"),
-        false => {
+    Some(match (on_open(node), node.fallback == Some(Fallback::Auto)) {
+        (true, false) => {
+            format!("calls fail while its circuit is open: {why}, so `on_open: fallback` is not applied")
+        }
+        (false, _) => {
             format!("what its calls fail with stays: {why}, so `fallback: auto` is not applied to calls")
         }
+        (true, true) => format!(
+            "what its calls fail with stays, and they fail while its circuit is open: {why}, so neither \
+             `fallback: auto` nor `on_open: fallback` is applied to calls"
+        ),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) use timeout::Watch;
 
 use breaker::{Breakers, Guarded};
 use clock::{Clock, SystemClock};
-use counts::Counts;
+use counts::{Counts, add_one};
 use fallback::FallsBack;
 use on_error::Skip;
 use panics::{Caught, Down};
@@ -76,7 +76,10 @@ impl Policies {
     pub(crate) fn refused(&self, error: NodeError, pts_ns: i64) -> Result<(), NodeError> {
         match self.on_error {
             OnError::Fail => Err(error),
-            OnError::Skip => on_error::skip(&self.id, &self.counts, error, pts_ns),
+            OnError::Skip => {
+                add_one(&self.counts.came);
+                on_error::skip(&self.id, &self.counts, error, pts_ns)
+            }
         }
     }
 }

@@ -4,10 +4,11 @@
 //! node is not called again, so every later packet would be missing too.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use remotemedia_core::{ErrorKind, Node, NodeError, Outputs, Packet, Port};
 
-use super::counts::Counts;
+use super::counts::{Counts, add_one};
 use super::panics::Down;
 
 /// A node whose errors cost their packet only.
@@ -18,7 +19,8 @@ pub(crate) struct Skip {
     pub(crate) down: Down,
 }
 
-/// Counts and logs the packet at `pts_ns`, on which the node failed with `error`.
+/// Counts and logs the packet at `pts_ns`, the last that came, on which the node failed with `error`. Its number is told
+/// because values have no time.
 ///
 /// # Errors
 /// A cancellation: whoever cancelled wants an end, not the next packet.
@@ -28,12 +30,14 @@ pub(super) fn skip(id: &str, counts: &Counts, error: NodeError, pts_ns: i64) -> 
         return Err(error);
     }
     counts.skip(error.kind);
+    let packet = counts.came.load(Relaxed);
     tracing::warn!(
         target: "remotemedia::policy",
         node = id,
+        packet,
         pts_ns,
         kind = error.kind.name(),
-        "skipped the packet at {pts_ns} ns (`on_error: skip`): {error}"
+        "skipped packet {packet} of the node, at {pts_ns} ns (`on_error: skip`): {error}"
     );
     Ok(())
 }
@@ -45,6 +49,7 @@ impl Node for Skip {
 
     fn process(&mut self, port: Port, packet: Packet, out: &mut Outputs) -> Result<(), NodeError> {
         let (pts_ns, emitted) = (packet.pts_ns, out.len());
+        add_one(&self.counts.came);
         match self.inner.process(port, packet, out) {
             Err(error) if self.down.get() => Err(error),
             Err(error) => {

@@ -146,7 +146,7 @@ fn what_happens_on_one_thread_is_nested() {
         for call in processed {
             assert!(work.iter().any(|work| work.0 <= call.0 && call.1 <= work.1), "{call:?}");
         }
-        assert_eq!((thread.left_out, thread.unfinished), (0, None));
+        assert_eq!((thread.left_out, thread.held_back, thread.unfinished), (0, 0, None));
     }
 }
 
@@ -163,7 +163,7 @@ fn what_is_beyond_the_bound_is_left_out_and_counted() {
     let (caller, stage) = (of(ThreadOf::Caller), of(ThreadOf::Stage(0)));
     assert_eq!((caller.events.len(), caller.left_out), (10, 90));
     // A call and the work around it per packet; initialize, and flush with its work, and cleanup.
-    assert_eq!((stage.events.len(), stage.left_out), (10, 194));
+    assert_eq!((stage.events.len(), stage.left_out, stage.held_back), (10, 194, 0));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_call_that_has_not_returned_is_told() {
     assert_eq!((node, operation), (1, Operation::Process));
     assert!(since_ns <= trace.taken_ns);
     // Its own record still holds them: two initializations, the wait in the queue and the call of `a`.
-    assert_eq!((stage.events.len(), stage.left_out), (0, 4));
+    assert_eq!((stage.events.len(), stage.left_out, stage.held_back), (0, 0, 4));
     open.send(()).unwrap();
     pipeline.finish().unwrap();
     while pipeline.next().unwrap().is_some() {}

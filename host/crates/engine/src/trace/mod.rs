@@ -79,6 +79,8 @@ pub struct ThreadEvents {
     pub events: Vec<Event>,
     /// How many more events there were than are kept.
     pub left_out: u64,
+    /// The last events, which a thread whose call had not returned still had itself.
+    pub held_back: u64,
     /// The call that had not returned when the trace was taken: (node, operation, begin).
     pub unfinished: Option<(usize, Operation, u64)>,
 }

@@ -104,9 +104,12 @@ impl TraceRecorder {
                 std::mem::take(&mut *lock(&desk.parcels)).into_iter().flatten().collect();
             let unfinished = call_of(desk.calling.load(Ordering::Acquire));
             let since_ns = desk.calling_since_ns.load(Ordering::Acquire);
+            let happened = desk.happened.load(Ordering::Acquire);
+            let kept = happened.min(self.0.most_events as u64);
             ThreadEvents {
                 thread: desk.thread,
-                left_out: desk.happened.load(Ordering::Acquire).saturating_sub(events.len() as u64),
+                left_out: happened - kept,
+                held_back: kept.saturating_sub(events.len() as u64),
                 unfinished: unfinished.map(|(node, operation)| (node, operation, since_ns)),
                 events,
             }

@@ -176,6 +176,7 @@ fn a_runtime_whose_node_has_other_ports_does_not_take_over() {
 fn calls_that_nobody_can_serve_are_told_beforehand() {
     let on_open = one(json!({"circuit_breaker": {"on_open": "fallback"}}));
     let auto = one(json!({"fallback": "auto"}));
+    let both_ways = one(json!({"fallback": "auto", "circuit_breaker": {"on_open": "fallback"}}));
     for (manifest, is_stateless, others, expected) in [
         (&on_open, true, true, None),
         (&on_open, false, true, Some("the node is not stateless, so `on_open: fallback`")),
@@ -183,6 +184,7 @@ fn calls_that_nobody_can_serve_are_told_beforehand() {
         (&auto, true, true, None),
         (&auto, false, true, Some("the node is not stateless, so `fallback: auto`")),
         (&auto, true, false, Some("no other runtime may run it, so `fallback: auto`")),
+        (&both_ways, false, true, Some("so neither `fallback: auto` nor `on_open: fallback`")),
         (&one(json!({})), false, false, None),
     ] {
         let first = flaky(|_, _| None);
