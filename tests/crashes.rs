@@ -65,7 +65,7 @@ fn a_folder_for_core_dumps_that_cannot_be_made_is_told_before_a_component_runs()
         let done = remotemedia(&["run", &manifest, "-i", &input, "--coredump-dir", dir]);
         assert!(done.code != 0 && done.stdout.is_empty(), "{}", done.stderr);
         let said = format!(
-            "no core dumps can be kept, which this host was told to do: it cannot be written to {dir}: "
+            "no core dumps can be kept, as --coredump-dir or REMOTEMEDIA_COREDUMP_DIR asks: it cannot be written to {dir}: "
         );
         assert!(done.stderr.contains(&said), "{}", done.stderr);
         // Who runs no component needs none.

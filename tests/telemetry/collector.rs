@@ -15,6 +15,8 @@ use prost::Message;
 pub struct Received {
     pub traces: Vec<ExportTraceServiceRequest>,
     pub metrics: Vec<ExportMetricsServiceRequest>,
+    /// The header `authorization` of every request that had one.
+    pub authorizations: Vec<String>,
 }
 
 pub struct Collector {
@@ -59,12 +61,14 @@ fn serve(stream: TcpStream, unknown: &[&str], received: &Mutex<Received>) {
         }
         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
         let mut length = 0;
+        let mut authorization = None;
         loop {
             let mut header = String::new();
             reader.read_line(&mut header).unwrap();
             let Some((name, value)) = header.trim().split_once(": ") else { break };
             match (name.to_ascii_lowercase().as_str(), value) {
                 ("content-length", value) => length = value.parse().unwrap(),
+                ("authorization", value) => authorization = Some(value.to_owned()),
                 ("content-type", value) => assert_eq!(value, "application/x-protobuf"),
                 _ => {}
             }
@@ -72,6 +76,7 @@ fn serve(stream: TcpStream, unknown: &[&str], received: &Mutex<Received>) {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let mut received = received.lock().unwrap();
+        received.authorizations.extend(authorization);
         match &*path {
             "/v1/traces" => received.traces.push(ExportTraceServiceRequest::decode(&*body).unwrap()),
             "/v1/metrics" => received.metrics.push(ExportMetricsServiceRequest::decode(&*body).unwrap()),

@@ -180,8 +180,19 @@ fn a_collector_that_refuses_costs_a_warning_with_its_answer() {
 }
 
 #[test]
-fn the_password_of_a_collector_is_not_told() {
+fn the_password_of_a_collector_is_told_to_it_and_to_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let endpoint = collector.endpoint.replace("http://", "http://user:secret@");
+    let mut command = run(folder.path(), &["--otlp", &endpoint]);
+    // All that any library says.
+    let output = command.env("REMOTEMEDIA_LOG", "trace").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("\"level\":\"trace\"") && !told.contains("secret"), "{told}");
+    // By `printf user:secret | base64`.
+    let authorizations = collector.received().authorizations;
+    assert!(authorizations.len() >= 2, "{authorizations:?}");
+    assert!(authorizations.iter().all(|header| header == "Basic dXNlcjpzZWNyZXQ="), "{authorizations:?}");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

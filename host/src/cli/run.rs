@@ -267,9 +267,13 @@ impl Job {
             }
         }
         self.results.print_summary(&self.outlets, self.inputs.seconds_read(), wall_seconds);
+        let is_rest = self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resumed_at() > 0);
+        let since = if is_rest { " since the run went on" } else { "" };
         for node in metrics.node_metrics.iter().filter(|node| node.policies.skipped > 0) {
             let (id, skipped) = (&node.node_id, node.policies.skipped);
-            console::tell(&format!("note: node `{id}` skipped {skipped} of its packets (`on_error: skip`)"));
+            console::tell(&format!(
+                "note: node `{id}` skipped {skipped} of its packets{since} (`on_error: skip`)"
+            ));
         }
         if !summary_wanted && console::wants_table(wanted.table) {
             console::tell(&format!("\n{}", run_table(metrics).trim_end()));

@@ -7,6 +7,7 @@ use remotemedia_core::ErrorKind;
 use remotemedia_core::audio::frames_to_ns;
 
 use super::cpu_time;
+use super::recording::Recording;
 use super::report::Outcome;
 use super::running::Fault;
 use super::stream::{Cut, Recipe};
@@ -41,6 +42,8 @@ fn once(subject: &Subject<'_>) -> Result<Outcome, Fault> {
         calls.push(started.elapsed());
     }
     let used = cpu_time::of_this_thread() - started_cpu;
+    // It has a limit too.
+    running.flush(&mut Recording::default())?;
     calls.sort_unstable();
     let at = |share: f64| {
         calls.get((calls.len() as f64 * share) as usize).or(calls.last()).copied().unwrap_or_default()

@@ -3,15 +3,23 @@
 //! Spans and counts are handed over to threads of their own and sent from there: a collector that is slow, hangs or is not
 //! there holds no packet up. What is waiting at the end gets a few seconds; then it is given up with a warning.
 
+use std::collections::HashMap;
+use std::error::Error;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
+use percent_encoding::percent_decode_str;
 
 use super::otlp_client::Client;
 
@@ -50,17 +58,18 @@ impl Otlp {
         }
         // The crypto provider is one per process; that another one is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let failed = |error: &dyn std::error::Error| {
-            without_secrets(&format!("cannot send to the collector {endpoint}: {error}"), endpoint)
-        };
+        let (endpoint, headers) = without_credentials(endpoint);
+        let failed = |error: &dyn Error| format!("cannot send to the collector {endpoint}: {error}");
         // Made on a thread of its own: this one may belong to somebody's asynchronous runtime, in which it must not be.
-        let making = std::thread::spawn(|| Client::new(ANSWER_LIMIT)).join();
+        let making = Builder::new().name("otlp-client".into()).spawn(|| Client::new(ANSWER_LIMIT));
+        let made = making.map_err(|error| failed(&error))?.join();
         let for_spans =
-            making.map_err(|_| "the HTTP client cannot be made")?.map_err(|error| failed(&error))?;
-        let for_counts = for_spans.another();
+            made.map_err(|_| "the HTTP client cannot be made")?.map_err(|error| failed(&error))?;
+        let for_counts = for_spans.for_sums();
         let spans = SpanExporter::builder()
             .with_http()
             .with_http_client(for_spans.clone())
+            .with_headers(headers.clone())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
             .with_timeout(ANSWER_LIMIT)
@@ -69,6 +78,7 @@ impl Otlp {
         let metrics = MetricExporter::builder()
             .with_http()
             .with_http_client(for_counts.clone())
+            .with_headers(headers)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/metrics"))
             .with_timeout(ANSWER_LIMIT)
@@ -80,7 +90,7 @@ impl Otlp {
         let meters = SdkMeterProvider::builder().with_reader(metrics).with_resource(resource()).build();
         opentelemetry::global::set_meter_provider(meters.clone());
         Ok(Self {
-            endpoint: endpoint.to_owned(),
+            endpoint,
             for_spans,
             for_counts,
             meters,
@@ -98,39 +108,51 @@ impl Otlp {
 
     /// Sends what waits, in bounded time.
     pub(super) fn end(self) {
-        let (sender, ended) = mpsc::channel();
+        let (tell_counts, counted) = mpsc::channel();
+        let (tell_spans, traced) = mpsc::channel();
         let Self { endpoint, for_spans, for_counts, tracers, meters } = self;
-        // A thread, because not all that the library waits for has a limit.
-        let sending = std::thread::Builder::new().name("otlp-end".into()).spawn(move || {
-            let counts = meters.shutdown();
-            let spans = tracers.shutdown_with_timeout(END_LIMIT);
-            // Nobody listens any more when it took too long.
-            let _ = sender.send((spans, counts));
+        // A thread, because not all that the library waits for has a limit. Nobody listens any more when it took too long.
+        let sending = Builder::new().name("otlp-end".into()).spawn(move || {
+            let _ = tell_counts.send(meters.shutdown());
+            let _ = tell_spans.send(tracers.shutdown_with_timeout(END_LIMIT));
         });
-        let (spans, counts) = match sending.map(|_| ended.recv_timeout(END_LIMIT)) {
-            // The library forgets why, and of spans even that.
-            Ok(Ok((spans, counts))) => (
-                for_spans.last_failure().or_else(|| spans.err().map(|error| error.to_string())),
-                for_counts.last_failure().or_else(|| counts.err().map(|error| error.to_string())),
-            ),
-            Ok(Err(_)) => {
-                let late = Some(format!("it did not answer within {} s", END_LIMIT.as_secs()));
-                (late.clone(), late)
+        let deadline = Instant::now() + END_LIMIT;
+        let outcome = |ended: &mpsc::Receiver<OTelSdkResult>, client: &Client| {
+            if let Err(error) = &sending {
+                return Some(format!("no thread can be started: {error}"));
             }
-            Err(error) => {
-                let none = Some(format!("no thread can be started: {error}"));
-                (none.clone(), none)
+            match ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                // The library forgets why, and of spans even that.
+                Ok(ended) => client.failure().or_else(|| ended.err().map(|error| error.to_string())),
+                Err(_) => Some(format!("it did not answer within {} s", END_LIMIT.as_secs())),
             }
         };
+        let counts = outcome(&counted, &for_counts);
+        let spans = outcome(&traced, &for_spans);
         let (lost, reason) = match (spans, counts) {
             (None, None) => return,
             (Some(reason), Some(_)) => ("traces and metrics", reason),
             (Some(reason), None) => ("traces", reason),
             (None, Some(reason)) => ("metrics", reason),
         };
-        let text = format!("{lost} are lost, the collector {endpoint} did not take them: {reason}");
-        tracing::warn!("{}", without_secrets(&text, &endpoint));
+        tracing::warn!("{lost} are lost, the collector {endpoint} did not take them: {reason}");
     }
+}
+
+/// `endpoint` without the user and the password that may stand in it, and the header that takes them to the collector
+/// (RFC 7617). Nothing else gets them: what logs addresses would log them too.
+fn without_credentials(endpoint: &str) -> (String, HashMap<String, String>) {
+    let bare = without_secrets(endpoint, endpoint);
+    let mut headers = HashMap::new();
+    if let Some((_, rest)) = endpoint.split_once("://")
+        && let Some((credentials, _)) = rest.rsplit_once('@')
+    {
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        let [user, password] = [user, password].map(|part| percent_decode_str(part).collect::<Vec<u8>>());
+        let credentials = BASE64_STANDARD.encode([&*user, b":", &*password].concat());
+        headers.insert("authorization".to_owned(), format!("Basic {credentials}"));
+    }
+    (bare, headers)
 }
 
 /// `text` without the user and the password that may stand in `endpoint`.
@@ -155,7 +177,7 @@ fn resource() -> Resource {
 
 #[cfg(test)]
 mod tests {
-    use super::without_secrets;
+    use super::{without_credentials, without_secrets};
 
     #[test]
     fn an_endpoint_is_shown_without_user_and_password() {
@@ -168,6 +190,24 @@ mod tests {
             let said = format!("cannot reach {endpoint}: url ({endpoint}/v1/traces)");
             let right = format!("cannot reach {shown}: url ({shown}/v1/traces)");
             assert_eq!(without_secrets(&said, endpoint), right);
+        }
+    }
+
+    #[test]
+    fn a_user_and_a_password_go_into_a_header_and_nowhere_else() {
+        // By `printf 'Aladdin:open sesame' | base64`, the example of RFC 7617.
+        for (endpoint, bare, header) in [
+            (
+                "http://Aladdin:open%20sesame@host:4318",
+                "http://host:4318",
+                Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ),
+            ("https://host:4318", "https://host:4318", None),
+            // `printf 'token:' | base64`.
+            ("http://token@host", "http://host", Some("Basic dG9rZW46")),
+        ] {
+            let (shown, headers) = without_credentials(endpoint);
+            assert_eq!((&*shown, headers.get("authorization").map(String::as_str)), (bare, header));
         }
     }
 }

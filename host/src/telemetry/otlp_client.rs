@@ -1,4 +1,4 @@
-//! The HTTP client that a collector is reached by. It remembers why the last request failed: the library that sends tells
+//! The HTTP client that a collector is reached by. It remembers why a request failed: the library that sends tells
 //! only that it did.
 
 use std::error::Error;
@@ -12,27 +12,29 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     inner: reqwest::blocking::Client,
-    last_failure: Arc<Mutex<Option<String>>>,
+    /// Whether a later success makes up for a failure: counts are sent whole again and again, spans once.
+    makes_up: bool,
+    failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Client {
-    /// Whoever does not answer within `limit` has failed.
+    /// For what is lost when it is not taken. Whoever does not answer within `limit` has failed.
     ///
     /// # Errors
     /// When the system gives no thread or no source of randomness.
     pub fn new(limit: Duration) -> reqwest::Result<Self> {
         let inner = reqwest::blocking::Client::builder().timeout(limit).build()?;
-        Ok(Self { inner, last_failure: Arc::default() })
+        Ok(Self { inner, makes_up: false, failure: Arc::default() })
     }
 
-    /// One that remembers for itself, and shares the connections.
-    pub fn another(&self) -> Self {
-        Self { inner: self.inner.clone(), last_failure: Arc::default() }
+    /// One with the same connections, for what is sent again.
+    pub fn for_sums(&self) -> Self {
+        Self { inner: self.inner.clone(), makes_up: true, failure: Arc::default() }
     }
 
-    /// Why the last request failed; `None` when it did not.
-    pub fn last_failure(&self) -> Option<String> {
-        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why something is lost; `None` when nothing is.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -45,7 +47,11 @@ impl HttpClient for Client {
             Ok(answer) => Some(format!("it answered {}", answer.status())),
             Err(error) => Some(cause(&**error)),
         };
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        let mut last = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.is_some() || self.makes_up {
+            *last = failure;
+        }
+        drop(last);
         answer
     }
 }

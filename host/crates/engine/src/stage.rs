@@ -444,11 +444,10 @@ impl Stage {
 
     /// `TRACED` is known when this is compiled: a hop that nobody records does not even ask.
     fn drain_work<const TRACED: bool>(&mut self, epoch: Epoch) -> Result<(), NodeError> {
-        let clock = match &self.trace {
-            Some(trace) if TRACED => trace.clock(),
-            _ => LapClock::best(),
-        };
-        let mut lap = self.slots[self.current].counters.is_some().then(|| clock.start());
+        let mut lap = self.slots[self.current].counters.is_some().then(|| match &self.trace {
+            Some(trace) if TRACED => trace.clock().start(),
+            _ => LapClock::best().start(),
+        });
         // Asked once for the whole way of a packet: what nobody looks at costs a hop nothing.
         let in_spans = tracing::enabled!(tracing::Level::TRACE);
         while let Some(Step { mut node, mut port, mut packet }) = self.work.pop() {
@@ -493,7 +492,7 @@ impl Stage {
             let has_left = self.route::<TRACED>(self.current, epoch)?;
             // What a full queue cost is not the next node's time.
             if let Some(lap) = lap.as_mut().filter(|_| has_left && !self.work.is_empty()) {
-                *lap = clock.start();
+                lap.restart();
             }
         }
         Ok(())

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use remotemedia_core::policy::CrashLimits;
@@ -24,6 +24,8 @@ pub(crate) struct Coredumps {
     dir: PathBuf,
     /// How many this process wrote. Locked while one is.
     written: Mutex<u64>,
+    /// The folder is there, and files can be made in it.
+    prepared: OnceLock<()>,
 }
 
 /// Why there is no core dump. Reads on after "no core dump: ".
@@ -42,7 +44,7 @@ pub(crate) enum NoCoredump {
 impl Coredumps {
     /// They go to `dir`, which is made when it is needed.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, written: Mutex::default() }
+        Self { dir, written: Mutex::default(), prepared: OnceLock::new() }
     }
 
     /// Makes the folder, and sees whether files can be: better told before a component runs than after it crashed.
@@ -50,8 +52,13 @@ impl Coredumps {
     /// # Errors
     /// Those of the system.
     pub fn prepare(&self) -> Result<(), NoCoredump> {
-        let made = make_private_dir(&self.dir).and_then(|()| tempfile::tempfile_in(&self.dir));
-        made.map(drop).map_err(|error| NoCoredump::Io { dir: self.dir.clone(), error })
+        if self.prepared.get().is_none() {
+            make_private_dir(&self.dir)
+                .and_then(|()| tempfile::tempfile_in(&self.dir))
+                .map_err(|error| NoCoredump::Io { dir: self.dir.clone(), error })?;
+            let _ = self.prepared.set(());
+        }
+        Ok(())
     }
 
     /// Writes the core dump of the guest in `store` that `error` carries; `None` when it carries none. The file is there

@@ -169,14 +169,6 @@ impl WasmRuntime {
             let message = format!("the sandbox policy is wrong: {fault}");
             return Err(NodeError::new(ErrorKind::Unavailable, message));
         }
-        if let Some(coredumps) = &self.coredumps {
-            coredumps.prepare().map_err(|why| {
-                NodeError::new(
-                    ErrorKind::Unavailable,
-                    format!("no core dumps can be kept, which this host was told to do: {why}"),
-                )
-            })?;
-        }
         let engine = SandboxEngine::new(&self.policy, self.coredumps.is_some()).map_err(|error| {
             NodeError::new(
                 ErrorKind::Unavailable,
@@ -329,6 +321,14 @@ impl Runtime for WasmRuntime {
                 format!("`{}` names no `component`, so there is nothing to run as wasm", node.node_type),
             ));
         };
+        if let Some(coredumps) = &self.coredumps {
+            coredumps.prepare().map_err(|why| {
+                let message = format!(
+                    "no core dumps can be kept, as --coredump-dir or REMOTEMEDIA_COREDUMP_DIR asks: {why}"
+                );
+                NodeError::new(ErrorKind::Unavailable, message)
+            })?;
+        }
         let params_json = serde_json::to_string(&node.params)
             .map_err(|error| NodeError::invalid_params(format!("params: {error}")))?
             .into();
