@@ -145,17 +145,18 @@ fn is_bare(text: &str) -> bool {
     !text.is_empty() && !text.contains(|letter: char| matches!(letter, ' ' | '"') || letter.is_control())
 }
 
-/// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines, all but the
-/// first below where messages begin: none can pass for a line of the log of its own.
+/// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines; those
+/// that are not indented begin where messages do: none can pass for a line of the log of its own.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let is_obeyed = |letter: char| letter.is_control() && letter != '\t';
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
-    for letter in text.chars() {
+    for (at, letter) in text.char_indices() {
         if letter == '\n' {
-            shown.push_str(NEXT_LINE);
+            let is_indented = text[at + 1..].starts_with("  ");
+            shown.push_str(if is_indented { "\n" } else { NEXT_LINE });
         } else if is_obeyed(letter) {
             shown.extend(letter.escape_default());
         } else {
@@ -258,5 +259,10 @@ mod tests {
         });
         assert_eq!(lines[0], " WARN red \\u{1b}[31m\\rover\tit");
         assert_eq!(lines[1], r#"      and \u{8}on short="\u001b[2J" long="a \r\u{9b}1m\u{7f}\n""#);
+    }
+    #[test]
+    fn lines_that_are_indented_stay_where_they_are() {
+        let lines = logged(LogFormat::Text, || tracing::warn!("two\n  below\n WARN forged\n\nend"));
+        assert_eq!(lines, [" WARN two", "  below", "       WARN forged", "      ", "      end"]);
     }
 }

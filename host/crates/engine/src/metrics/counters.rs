@@ -25,7 +25,7 @@ pub(crate) struct NodeCounters {
     /// Audio that was fed to the node from outside, in nanoseconds.
     fed_ns: AtomicU64,
     /// How long packets waited in the queues that lead to the node; `None` when none does.
-    queue_waits: Option<Times>,
+    queue_waits: Option<Box<Times>>,
     /// What the node noted of its calls.
     waited_ns: AtomicU64,
     restarts: AtomicU64,
@@ -48,7 +48,7 @@ impl NodeCounters {
             panics: AtomicU64::new(0),
             errors: [const { AtomicU64::new(0) }; ErrorKind::ALL.len()],
             fed_ns: AtomicU64::new(0),
-            queue_waits: is_queued.then(Times::new),
+            queue_waits: is_queued.then(|| Box::new(Times::new())),
             waited_ns: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(UNKNOWN),

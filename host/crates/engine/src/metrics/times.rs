@@ -27,8 +27,7 @@ pub(crate) struct Times {
     total_ns: AtomicU64,
     min_ns: AtomicU64,
     max_ns: AtomicU64,
-    /// In a place of its own, so that it is zeroed there and not copied there.
-    buckets: Box<[AtomicU64; BUCKETS]>,
+    buckets: [AtomicU64; BUCKETS],
 }
 
 impl Times {
@@ -37,7 +36,7 @@ impl Times {
             total_ns: AtomicU64::new(0),
             min_ns: AtomicU64::new(u64::MAX),
             max_ns: AtomicU64::new(0),
-            buckets: bytemuck::zeroed_box(),
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
         }
     }
 
