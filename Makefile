@@ -38,7 +38,7 @@ test: setup ## Run the whole test suite
 	.ci/types.sh $(TARGET_DIR)/wheel/site
 	PYTHONPATH=$(abspath $(TARGET_DIR))/wheel/site .venv/bin/python -m pytest --quiet -c sdk-python/pyproject.toml sdk-python/tests
 	cd guest-nodes/js && node --import ./sdk/testing.js --test sdk gain
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 test-ml: setup ## Test the Python nodes that need torch and transformers (installs them: 5.6 GB)
 	@.ci/ml-env.sh $(TARGET_DIR)/ml
