@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::binary::{Done, command, remotemedia, write_chain, write_wav};
+use crate::binary::{Done, command, remotemedia, repository, write_chain, write_wav};
 
 /// 20 ms at 48 kHz, mono.
 const CHUNK_FRAMES: usize = 960;
@@ -48,11 +49,11 @@ impl Running {
         let mut fed = fs::read(wav).unwrap();
         let rest = fed.split_off(CHUNKS * CHUNK_BYTES);
         stdin.write_all(&fed).unwrap();
-        let mut note = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
-        let address =
-            note.trim().strip_prefix("note: metrics at http://").unwrap_or_else(|| panic!("{note}"));
-        let address = address.strip_suffix("/metrics").unwrap().parse().unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let note = told.find_map(|line| Some(line.strip_prefix("note: metrics at http://")?.to_owned()));
+        let address = note.unwrap().strip_suffix("/metrics").unwrap().parse().unwrap();
+        // What it says later may fill a pipe.
+        std::thread::spawn(move || told.for_each(drop));
         Self { child, stdin: Some(stdin), rest, address, _folder: folder }
     }
 
@@ -155,6 +156,62 @@ fn promtool_finds_nothing_to_say_about_the_exposition() {
     promtool_agrees_with(&page);
 }
 
+/// Fails with every third packet, and once in a way that passes.
+const TROUBLED: &str = r#"
+from remotemedia.core.exceptions import TransientError
+
+class Troubled:
+    def __init__(self): self.calls = 0
+    def process(self, data):
+        self.calls += 1
+        if self.calls == 1:
+            raise TransientError("not yet")
+        if self.calls % 3 == 0:
+            raise ValueError("every third")
+        return data
+"#;
+
+/// Writes a pipeline in which everything happens that can be counted: a component, a runtime that another one stands in
+/// for, a queue, and a Python node that fails.
+pub fn write_troubled(folder: &Path) -> String {
+    fs::write(folder.join("troubled_nodes.py"), TROUBLED).unwrap();
+    let manifest = json!({
+        "version": "v1",
+        "metadata": {"name": "test"},
+        "nodes": [
+            {"id": "guest", "node_type": "gain", "component": crate::node_kit::guest("gain.wasm")},
+            // There is no class of that name, so that the native node takes over at the start.
+            {"id": "native", "node_type": "PassThrough", "runtime_hint": "cpython"},
+            {"id": "troubled", "node_type": "troubled_nodes:Troubled", "on_error": "skip", "retry": {"base_ms": 1},
+             "circuit_breaker": {"failures": 100}},
+        ],
+        "connections": [{"from": "guest", "to": "native"}, {"from": "native", "to": "troubled", "queue": {}}],
+    });
+    let path = folder.join("pipeline.json");
+    fs::write(&path, manifest.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn promtool_finds_nothing_to_say_about_errors_circuits_memory_and_fallbacks_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_troubled(folder.path());
+    let running = Running::of(folder, &manifest);
+    let page = running.scrape_after("troubled", 10.0, "text/plain");
+    running.finish();
+    let of = |node, name, more: &[(&str, &str)]| value(&page, name, &[&[("node", node)], more].concat());
+    assert!(of("troubled", "remotemedia_node_errors_total", &[("kind", "internal")]) >= 3.0);
+    assert_eq!(of("troubled", "remotemedia_node_retries_total", &[]), 1.0);
+    assert!(of("troubled", "remotemedia_node_skipped_packets_total", &[]) >= 3.0);
+    assert_eq!(of("troubled", "remotemedia_node_breaker_state", &[("state", "closed")]), 1.0);
+    assert_eq!(of("troubled", "remotemedia_node_breaker_state", &[("state", "open")]), 0.0);
+    assert!(of("troubled", "remotemedia_node_gil_wait_seconds_total", &[]) > 0.0);
+    assert_eq!(of("native", "remotemedia_node_fallbacks_total", &[("reason", "start")]), 1.0);
+    let memory = of("guest", "remotemedia_node_memory_bytes", &[]);
+    assert!(memory >= 65_536.0 && memory <= of("guest", "remotemedia_node_peak_memory_bytes", &[]), "{page}");
+    promtool_agrees_with(&page);
+}
+
 #[test]
 fn two_queues_between_the_same_nodes_are_two_series() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,6 +307,26 @@ fn an_address_that_is_taken_is_named_in_the_error() {
 }
 
 #[test]
+fn a_free_port_is_told_in_the_log_when_the_output_is_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_chain(folder.path(), &[("a", "PassThrough", json!({}))]);
+    let wav = write_wav(&folder.path().join("in.wav"), 8_000, 1, [0.0; 80]);
+    let args = ["--prometheus", "127.0.0.1:0", "--json", "--log-format", "json"];
+    let mut run = command(&[&["run", &manifest, "-i", &wav], &args[..]].concat());
+    let output = run.env("REMOTEMEDIA_LOG", "info").output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let ports: Vec<u16> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter_map(|line| {
+            let address = line["message"].as_str()?.strip_prefix("metrics at http://127.0.0.1:")?;
+            address.strip_suffix("/metrics")?.parse().ok()
+        })
+        .collect();
+    assert!(matches!(*ports, [port] if port > 0), "{log}");
+}
+
+#[test]
 fn metrics_are_written_when_the_run_fails_too() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = write_chain(folder.path(), &[("a", "PassThrough", json!({}))]);
@@ -288,6 +365,22 @@ fn metrics_are_written_when_the_run_is_interrupted_too() {
     drop(stdin);
 }
 
+/// What the binary prints in a pseudo-terminal of Python's.
+fn in_a_terminal(args: &[&str]) -> String {
+    let call = command(args);
+    let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], lambda fd: os.read(fd, 4096))))";
+    let done: Done = Command::new(repository().join(".venv/bin/python"))
+        .args(["-c", script])
+        .arg(call.get_program())
+        .args(call.get_args())
+        .stdin(Stdio::null())
+        .output()
+        .expect("run .ci/python-env.sh first")
+        .into();
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    done.stdout
+}
+
 #[test]
 fn the_table_is_for_terminals_unless_somebody_wants_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -305,6 +398,11 @@ fn the_table_is_for_terminals_unless_somebody_wants_it() {
     for more in [&[][..], &["--json"], &["--table=never"]] {
         assert!(!run(more).stderr.contains("bottleneck"), "{more:?}");
     }
+    // A terminal is both, standard output and standard error.
+    let in_terminal = in_a_terminal(&["run", &manifest, "-i", &wav]);
+    assert!(in_terminal.contains("NODE ") && in_terminal.contains("\r\nbottleneck: "), "{in_terminal}");
+    let in_terminal = in_a_terminal(&["run", &manifest, "-i", &wav, "--table=never"]);
+    assert!(in_terminal.contains("denoise: ") && !in_terminal.contains("bottleneck"), "{in_terminal}");
     for more in [&["--table"][..], &["--table=always", "--json"]] {
         let done = run(more);
         let row = |id: &str| {

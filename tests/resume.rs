@@ -71,9 +71,19 @@ impl Case {
 
     /// The same with a checkpoint after every packet.
     pub fn resumable(&self) -> Vec<String> {
+        self.resumable_every("0")
+    }
+
+    /// The same with milliseconds between two checkpoints.
+    pub fn resumable_every(&self, interval_ms: &str) -> Vec<String> {
         let mut args = self.args("out");
         let checkpoint = self.path("checkpoint").to_str().unwrap().to_owned();
-        args.extend(["--checkpoint".into(), checkpoint, "--checkpoint-interval-ms".into(), "0".into()]);
+        args.extend([
+            "--checkpoint".into(),
+            checkpoint,
+            "--checkpoint-interval-ms".into(),
+            interval_ms.into(),
+        ]);
         args
     }
 

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use remotemedia_core::manifest::{Connection, Limits, Manifest, Metadata, Version};
+use remotemedia_core::policy::{RestartBudget, SandboxPolicy};
 use remotemedia_core::{AudioBuffer, ErrorKind, NodeError, NodeManifest, Operation, Packet, Payload};
 use remotemedia_engine::PipelineOptions;
 use remotemedia_host::{Config, Host};
 use serde_json::json;
+
+use crate::hostile::hand_made::HandMade;
 
 fn guest(name: &str) -> PathBuf {
     let file =
@@ -44,6 +47,38 @@ fn with_deed(deed: &str) -> Manifest {
     let mut bad = component("bad", "hostile", json!({ "deed": deed }));
     bad.limits = Some(Limits { memory_mb: Some(8), call_timeout_ms: Some(100) });
     chain(vec![component("before", "gain", json!({})), bad])
+}
+
+#[test]
+fn metrics_tell_the_exact_memory_of_a_guest_and_how_often_it_was_made_anew() {
+    const PAGE_BYTES: u64 = 65_536;
+    // Three pages more with every packet but the third, which traps.
+    let node = HandMade::node().with(
+        "process",
+        "(if (i64.eq (local.get $pts) (i64.const 2)) (then unreachable)) (drop (memory.grow (i32.const 3)))",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("grows.wasm");
+    std::fs::write(&file, node.bytes()).unwrap();
+    let mut manifest = chain(vec![NodeManifest::new("grows", "handmade")]);
+    manifest.nodes[0].component = Some(file.into());
+    let policy = SandboxPolicy {
+        restart: RestartBudget { attempts: 1, within_ms: 3_600_000 },
+        ..SandboxPolicy::default()
+    };
+    let host = Host::new(Config { policy: policy.into(), ..Config::default() });
+    let mut pipeline = host.start(&host.plan(&manifest).unwrap(), PipelineOptions::default()).unwrap();
+    let block = AudioBuffer::from_f32(48_000, 1, vec![0.5; 480]).unwrap();
+    let mut node_after = |pts_ns| {
+        pipeline.feed("grows", Packet::new(pts_ns, block.clone())).unwrap();
+        let node = pipeline.metrics().node_metrics.remove(0);
+        (node.memory_bytes.unwrap() / PAGE_BYTES, node.peak_memory_bytes.unwrap(), node.restarts)
+    };
+    // It begins with four.
+    assert_eq!(node_after(0), (7, 7 * PAGE_BYTES, 0));
+    assert_eq!(node_after(1), (10, 10 * PAGE_BYTES, 0));
+    assert_eq!(node_after(2).2, 1);
+    assert_eq!(node_after(3), (7, 10 * PAGE_BYTES, 1));
 }
 
 #[test]

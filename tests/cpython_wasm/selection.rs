@@ -8,7 +8,7 @@ use remotemedia_host::Host;
 use serde_json::{Value, json};
 
 use super::{HOST, cache_dir, config, runner, sandboxed};
-use crate::binary::{Done, command};
+use crate::binary::{Done, command, repository};
 
 const COUNTS: &str =
     "class Words:\n    def process(self, text):\n        return {'words': len(text.split())}\n";
@@ -32,6 +32,8 @@ fn load(folder: &Path, source: &str, hint: &str) -> Manifest {
 fn call(args: &[&str], vars: &[(&str, &str)]) -> Done {
     let mut command = command(args);
     command.env("REMOTEMEDIA_CACHE_DIR", cache_dir()).env("REMOTEMEDIA_PYTHON_RUNNER", runner());
+    // Whoever comes first compiles CPython, which takes a busy machine longer than a policy allows by default.
+    command.env("REMOTEMEDIA_POLICY", repository().join("tests/node_kit/patient.toml"));
     for (name, value) in vars {
         command.env(name, value);
     }
@@ -94,11 +96,64 @@ fn only_the_operators_word_lets_a_class_out_of_the_sandbox() {
         let mut config = config();
         config.selector =
             Settings { allow_unsandboxed_python: allow, enable_fallback, ..Settings::default() };
-        let planned = Host::new(config).plan(&load(folder.path(), NUMPY, "cpython_wasm"));
+        let pipeline = write(folder.path(), NUMPY, "cpython_wasm");
+        let planned = Host::new(config).plan(&HOST.load_manifest(Path::new(&pipeline)).unwrap());
         assert_eq!(planned.as_ref().ok().map(|plan| plan.selection(0).kind), expected);
         if let Ok(plan) = planned {
             assert!(plan.notices().iter().any(|notice| notice.contains("numpy")), "{:?}", plan.notices());
         }
+        // The same by the variables that an operator sets.
+        let vars = [
+            ("REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON", if allow { "true" } else { "false" }),
+            ("REMOTEMEDIA_ENABLE_FALLBACK", if enable_fallback { "true" } else { "false" }),
+        ];
+        let told = call(&["plan", &pipeline, "--json"], &vars);
+        match expected {
+            Some(_) => assert_eq!(told.json()["nodes"][0]["runtime"], "cpython", "{}", told.stderr),
+            None => assert!(told.code == 2 && told.stderr.contains("numpy"), "{}", told.stderr),
+        }
+    }
+}
+
+/// Is down in the sandbox, with every second packet.
+const DOWN_INSIDE: &str = "
+import sys
+from remotemedia.core.exceptions import TransientError
+
+class Words:
+    remotemedia_stateless = True
+    def process(self, number):
+        if sys.platform == 'wasi' and number % 2:
+            raise TransientError('no room here')
+        return sys.platform
+";
+
+#[test]
+fn with_the_operators_word_a_class_is_served_outside_packet_by_packet_and_the_log_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = write(folder.path(), DOWN_INSIDE, "cpython_wasm");
+    let mut manifest: Value = serde_json::from_str(&std::fs::read_to_string(&pipeline).unwrap()).unwrap();
+    manifest["nodes"][0]["fallback"] = "auto".into();
+    std::fs::write(&pipeline, manifest.to_string()).unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (input, output, metrics) = (path("in.jsonl"), path("out.jsonl"), path("metrics.json"));
+    std::fs::write(&input, "0\n1\n2\n3\n").unwrap();
+    let args = ["run", &pipeline, "-i", &input, "-o", &output, "--metrics", &metrics, "--log-format", "json"];
+    let word = ("REMOTEMEDIA_ALLOW_UNSANDBOXED_PYTHON", "true");
+    let ran = call(&args, &[word]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "\"wasi\"\n\"linux\"\n\"wasi\"\n\"linux\"\n");
+    let counted: Value = serde_json::from_str(&std::fs::read_to_string(&metrics).unwrap()).unwrap();
+    assert_eq!(counted["node_metrics"][0]["fallback_counts"], json!({"transient": 2}));
+    let told = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let served = |line: &Value| {
+        let message = line["message"].as_str().unwrap();
+        line["node"] == "words" && message.starts_with("cpython serves the packet instead of cpython_wasm:")
+    };
+    assert_eq!(told.filter(served).count(), 2, "{}", ran.stderr);
+    for vars in [&[][..], &[word, ("REMOTEMEDIA_ENABLE_FALLBACK", "false")]] {
+        let refused = call(&args, vars);
+        assert!(refused.code == 1 && refused.stderr.contains("no room here"), "{}", refused.stderr);
     }
 }
 

@@ -49,10 +49,27 @@ time_t time(time_t *result) {
 }
 "#;
 
-/// Fails twice for now, then tells whether the clock jumped under it.
+/// Flaky fails twice for now, then tells whether the clock jumped under it. Broken never works. Slow is in a call long
+/// enough for the watching thread to look at it several times: Quick, beside it, must be looked at every second.
 const NODES: &str = "
 import time
 from remotemedia.core.exceptions import TransientError
+
+class Broken:
+    remotemedia_stateless = True
+    def process(self, value):
+        raise RuntimeError('always')
+
+class Quick:
+    def process(self, value):
+        return value
+
+class Slow:
+    waits = 2.5
+    def process(self, value):
+        time.sleep(self.waits)
+        self.waits = 0
+        return value
 
 class Flaky:
     def __init__(self):
@@ -76,7 +93,7 @@ fn compile(job: &Job) -> PathBuf {
 }
 
 #[test]
-fn a_clock_that_jumps_by_a_year_disturbs_no_deadline_retry_circuit_cache_or_output() {
+fn a_clock_that_jumps_by_a_year_disturbs_no_retry_cache_or_output() {
     let job = Job::new();
     let jumping = compile(&job);
     job.write("nodes.py", NODES);
@@ -122,6 +139,66 @@ fn a_clock_that_jumps_by_a_year_disturbs_no_deadline_retry_circuit_cache_or_outp
         assert_eq!(code_in(&job.folder().join("cache")), 1, "one component, compiled once");
     }
     job.has_none_of(&[]);
+}
+
+/// The metrics of a run under the jumping clock, node by node, and how it ended.
+fn run_jumping(nodes: &serde_json::Value, input: &str) -> (Vec<serde_json::Value>, Done) {
+    let job = Job::new();
+    let jumping = compile(&job);
+    job.write("nodes.py", NODES);
+    let ids: Vec<&str> = nodes.as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    let connections: Vec<_> = ids.windows(2).map(|pair| json!({"from": pair[0], "to": pair[1]})).collect();
+    let manifest =
+        json!({"version": "v1", "metadata": {"name": "clock"}, "nodes": nodes, "connections": connections});
+    let (manifest, input) = (job.write("clock.json", manifest.to_string()), job.write("in.jsonl", input));
+    let metrics = job.path("metrics.json");
+    let mut run =
+        command(&["run", &manifest, "-i", &input, "-o", &job.path("out.jsonl"), "--metrics", &metrics]);
+    let done = Done::from(run.env("LD_PRELOAD", &jumping).output().unwrap());
+    let metrics: serde_json::Value = serde_json::from_str(
+        &fs::read_to_string(metrics).unwrap_or_else(|error| panic!("{error}: {}", done.stderr)),
+    )
+    .unwrap();
+    (metrics["node_metrics"].as_array().unwrap().clone(), done)
+}
+
+#[test]
+fn a_circuit_that_is_open_stays_open_while_the_clock_jumps_by_a_year() {
+    let (nodes, done) = run_jumping(
+        &json!([{"id": "it", "node_type": "nodes:Broken", "on_error": "skip",
+                 "circuit_breaker": {"failures": 2, "cooldown_ms": 3_600_000}}]),
+        &"1\n".repeat(50),
+    );
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    // A year is longer than the cooldown: by the wall clock it would have been tried again.
+    let kinds = &nodes[0]["errors_by_kind"];
+    assert_eq!((&nodes[0]["breaker"], &nodes[0]["skipped"]), (&json!("open"), &json!(50)), "{nodes:?}");
+    assert_eq!((&kinds["internal"], &kinds["circuit_open"]), (&json!(2), &json!(48)), "{nodes:?}");
+}
+
+#[test]
+fn a_call_that_is_looked_at_while_the_clock_jumps_keeps_its_whole_time() {
+    let (nodes, done) = run_jumping(
+        &json!([{"id": "quick", "node_type": "nodes:Quick", "timeout_ms": 1_000},
+                {"id": "slow", "node_type": "nodes:Slow", "timeout_ms": 600_000}]),
+        "1\n2\n",
+    );
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(nodes[1]["success_count"], 2, "{nodes:?}");
+}
+
+#[test]
+fn a_guest_that_loops_is_stopped_in_time_while_the_clock_jumps() {
+    let guest = repository().join("target/guests/hostile.wasm");
+    let (nodes, done) = run_jumping(
+        &json!([{"id": "it", "node_type": "hostile", "component": guest, "params": {"deed": "loop"},
+                 "timeout_ms": 300}]),
+        "\"x\"\n",
+    );
+    assert!(done.code == 1 && done.stderr.contains("within its limit of 300 ms"), "{}", done.stderr);
+    // Not before the time that it may use, and not a year after it.
+    let took_us = nodes[0]["total_duration_us"].as_f64().unwrap();
+    assert!((300_000.0..60_000_000.0).contains(&took_us), "{took_us}");
 }
 
 /// How many files of machine code are in the cache.

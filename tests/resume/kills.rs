@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::{Case, call, stateless};
-use crate::binary::command;
+use crate::binary::{command, names};
 use crate::node_kit::guest;
 
 const KILLS: usize = 20;
@@ -89,6 +90,58 @@ fn survives(case: &Case, seed: u64) -> usize {
     jobs + 1
 }
 
+/// Runs the job with that interval between checkpoints, kills it when `is_time` says so, and looks at what is there.
+/// True when the job was done.
+fn kill_when(case: &Case, interval_ms: &str, mut is_time: impl FnMut() -> bool) -> bool {
+    let args = case.resumable_every(interval_ms);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut child = command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !is_time() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(matches!(status.code(), None | Some(0)), "{status}");
+    let done = case.is_done();
+    if done {
+        case.check();
+        case.clear();
+    }
+    assert!(done || status.code().is_none(), "it ended and was not done");
+    done
+}
+
+/// Not after a checkpoint, but whenever it comes: at the start, in the middle, in the flush, and while the files
+/// get their names.
+#[test]
+fn a_job_survives_twenty_kills_at_any_moment_and_ten_while_its_files_appear() {
+    let case = stateful();
+    case.run_expected();
+    let began = Instant::now();
+    assert!(kill_when(&case, "20", || false), "nobody killed it");
+    let whole = began.elapsed();
+    let mut random = Random(5);
+    let mut kills = 0;
+    while kills < KILLS {
+        // Work between two checkpoints is lost and done again.
+        let interval_ms = ["0", "20", "1000"][kills % 3];
+        // Up to a tenth later than it was done when nobody killed it.
+        let (after, began) = (whole.mul_f64(random.below(1_100) as f64 / 1_000.0), Instant::now());
+        kills += usize::from(!kill_when(&case, interval_ms, || began.elapsed() >= after));
+    }
+    for _ in 0..10 {
+        // The first of the four files has its name, which none has before.
+        case.clear();
+        kill_when(&case, "20", || {
+            let names = names(&case.path("out"));
+            names.iter().any(|name| !name.ends_with(".part"))
+        });
+    }
+    if !kill_when(&case, "20", || false) {
+        panic!("the last run was not done");
+    }
+}
+
 #[test]
 fn a_job_of_stateless_nodes_survives_twenty_kills() {
     survives(&stateless(), 1);
@@ -96,7 +149,12 @@ fn a_job_of_stateless_nodes_survives_twenty_kills() {
 
 #[test]
 fn a_job_of_stateful_nodes_in_several_threads_survives_twenty_kills() {
-    let case = Case::new(
+    survives(&stateful(), 2);
+}
+
+/// Four nodes with a state in three threads, and four files.
+fn stateful() -> Case {
+    Case::new(
         json!([
             {"id": "rate", "node_type": "AudioResample", "params": {"target_sample_rate": 8000}},
             {"id": "vad", "node_type": "VAD"},
@@ -109,8 +167,7 @@ fn a_job_of_stateful_nodes_in_several_threads_survives_twenty_kills() {
             {"from": "frames", "to": "rms"},
         ]),
         &["rate=rate.flac", "vad.segments=segments.jsonl", "vad.speech=speech.wav", "rms=rms.jsonl"],
-    );
-    survives(&case, 2);
+    )
 }
 
 #[test]

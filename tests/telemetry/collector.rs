@@ -45,7 +45,7 @@ impl Collector {
         Self { endpoint, received }
     }
 
-    pub fn received(self) -> Received {
+    pub fn received(&self) -> Received {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 }

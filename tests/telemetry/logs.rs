@@ -1,9 +1,11 @@
 //! The log: every line is a JSON object with the session and the node, whoever wrote it.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{lines, run};
-use crate::binary::write_chain;
+use crate::binary::{write_chain, write_wav};
 
 #[test]
 fn what_python_nodes_log_joins_the_host_s_log_with_node_and_session() {
@@ -62,6 +64,58 @@ fn what_policies_do_is_logged_with_node_and_session() {
     let told = "note: node `sum` skipped 1 of its packets (`on_error: skip`)";
     assert_eq!(lines.iter().filter(|line| line["message"] == told).count(), 1, "{lines:?}");
     assert!(skipped["session"].as_str().unwrap().starts_with("test-"), "{skipped}");
+}
+
+/// The lines of the log of policies, of a run with that Python module and those nodes on `input`.
+fn policies_of(folder: &Path, module: &str, nodes: Value, input: &str, more: &[&str]) -> Vec<Value> {
+    std::fs::write(folder.join("policed_nodes.py"), module).unwrap();
+    let ids: Vec<&str> = nodes.as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+    let connections: Vec<Value> =
+        ids.windows(2).map(|pair| json!({"from": pair[0], "to": pair[1]})).collect();
+    let manifest =
+        json!({"version": "v1", "metadata": {"name": "test"}, "nodes": nodes, "connections": connections});
+    let path = folder.join("pipeline.json");
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let arguments = [&["run", path.to_str().unwrap(), "-i", input, "--log-format", "json"], more].concat();
+    let output = crate::binary::command(&arguments).env("REMOTEMEDIA_LOG", "info").output().unwrap();
+    let mut lines = lines(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{lines:?}");
+    lines.retain(|line| line["target"] == "remotemedia::policy");
+    lines
+}
+
+#[test]
+fn a_skipped_packet_of_audio_is_logged_with_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = "class Third:\n    calls = 0\n    def process(self, data):\n        self.calls += 1\n        \
+                  if self.calls == 3: raise ValueError('the third')\n        return data\n";
+    let wav = write_wav(&folder.path().join("in.wav"), 8_000, 1, [0.25; 800]);
+    let nodes = json!([{"id": "it", "node_type": "policed_nodes:Third", "on_error": "skip"}]);
+    let told = policies_of(folder.path(), module, nodes, &wav, &["--chunk-ms", "20"]);
+    let [skipped] = &told[..] else { panic!("{told:?}") };
+    // The third chunk of 20 ms begins after two.
+    assert_eq!((&skipped["packet"], &skipped["pts_ns"]), (&json!(3), &json!(40_000_000)), "{skipped}");
+}
+
+#[test]
+fn a_circuit_that_opens_tries_and_closes_is_three_events() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first node takes longer than the cooldown of the second one's circuit.
+    let module = "import time\nclass Waits:\n    def process(self, value):\n        time.sleep(0.01)\n        \
+                  return value\nclass Recovers:\n    calls = 0\n    def process(self, value):\n        \
+                  self.calls += 1\n        if self.calls < 3: raise RuntimeError('down')\n        return value\n";
+    let nodes = json!([
+        {"id": "waits", "node_type": "policed_nodes:Waits"},
+        {"id": "it", "node_type": "policed_nodes:Recovers", "on_error": "skip",
+         "circuit_breaker": {"failures": 2, "cooldown_ms": 1}},
+    ]);
+    let input = folder.path().join("in.jsonl");
+    std::fs::write(&input, "1\n2\n3\n4\n").unwrap();
+    let told = policies_of(folder.path(), module, nodes, input.to_str().unwrap(), &[]);
+    let states: Vec<&str> = told.iter().filter_map(|line| line["breaker"].as_str()).collect();
+    assert_eq!(states, ["open", "half_open", "closed"], "{told:?}");
+    assert!(told.iter().all(|line| line["node"] == "it" && line["session"].is_string()), "{told:?}");
+    assert_eq!(told.iter().filter(|line| line["packet"].is_u64()).count(), 2, "two were skipped: {told:?}");
 }
 
 #[test]

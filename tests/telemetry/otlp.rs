@@ -6,11 +6,14 @@ use std::fmt::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use super::collector::{Collector, Received, attribute};
 use super::{lines, run};
+use crate::binary::{remotemedia, write_wav};
+use crate::metrics::write_troubled;
 
 /// The example of the W3C recommendation: who called us.
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -139,6 +142,73 @@ fn metrics_are_those_of_the_metrics_file_with_their_units_and_say_who_sent_them(
     }
 }
 
+#[test]
+fn everything_that_was_counted_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let wav = write_wav(&folder.path().join("in.wav"), 48_000, 1, [0.25; 48_000]);
+    let manifest = write_troubled(folder.path());
+    let done = remotemedia(&[
+        "run",
+        &manifest,
+        "-i",
+        &wav,
+        "--otlp",
+        &collector.endpoint,
+        "--metrics",
+        &path("metrics.json"),
+    ]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let metrics: Value =
+        serde_json::from_str(&std::fs::read_to_string(path("metrics.json")).unwrap()).unwrap();
+    let received = collector.received();
+    // A number of a node, with another attribute.
+    let of = |name: &str, node: &str, more: Option<(&str, &str)>| {
+        let (unit, points) = received.metric(name);
+        let is = |of: &[KeyValue], name: &str, value: &str| attribute(of, name).as_deref() == Some(value);
+        let mut found = points.iter().filter(|(_, of)| {
+            is(of, "remotemedia.node.id", node) && more.is_none_or(|(name, value)| is(of, name, value))
+        });
+        let (value, _) = found.next().unwrap_or_else(|| panic!("{name} of {node}: {points:?}"));
+        (*value, unit)
+    };
+    let counted = |node: usize, field: &str| metrics["node_metrics"][node][field].as_f64().unwrap();
+    let [guest, troubled] = [0, 2];
+    for (name, field) in
+        [("remotemedia.node.memory", "memory_bytes"), ("remotemedia.node.peak_memory", "peak_memory_bytes")]
+    {
+        assert_eq!(of(name, "guest", None), (counted(guest, field), "By".into()), "{name}");
+    }
+    let failed = metrics["node_metrics"][troubled]["errors_by_kind"]["internal"].as_f64().unwrap();
+    assert!(failed > 1.0, "{metrics}");
+    let kind = Some(("error.type", "internal"));
+    assert_eq!(of("remotemedia.node.errors", "troubled", kind), (failed, "{error}".into()));
+    let reason = Some(("remotemedia.fallback.reason", "start"));
+    assert_eq!(of("remotemedia.node.fallbacks", "native", reason), (1.0, "{fallback}".into()));
+    for (state, value) in [("closed", 1.0), ("half_open", 0.0), ("open", 0.0)] {
+        let state = Some(("remotemedia.breaker.state", state));
+        assert_eq!(of("remotemedia.node.breaker", "troubled", state), (value, "1".into()));
+    }
+    let (waited, unit) = of("remotemedia.node.queue_wait", "troubled", None);
+    let waited_us = metrics["node_metrics"][troubled]["queue_wait"]["total_us"].as_f64().unwrap();
+    assert!(unit == "s" && (waited - waited_us / 1e6).abs() < 1e-9 && waited > 0.0, "{waited} {waited_us}");
+    for (name, unit, least) in [
+        ("remotemedia.queue.waiting", "{packet}", 0.0),
+        ("remotemedia.queue.high_water", "{packet}", 1.0),
+        ("remotemedia.queue.dropped", "{packet}", 0.0),
+        ("remotemedia.queue.blocked", "s", 0.0),
+        ("remotemedia.queue.interrupted", "{packet}", 0.0),
+        ("remotemedia.pipeline.interruptions", "{interruption}", 0.0),
+        ("remotemedia.pipeline.metrics_overhead", "s", 1e-9),
+        ("remotemedia.process.threads_left_behind", "{thread}", 0.0),
+        ("process.memory.usage", "By", 1e6),
+    ] {
+        let (sent_unit, points) = received.metric(name);
+        assert!(sent_unit == unit && points.iter().any(|(value, _)| *value >= least), "{name}: {points:?}");
+    }
+}
+
 /// The run ends well, with its output, and says that telemetry was lost, and one of the reasons `why`.
 fn ends_with_a_warning(endpoint: &str, why: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
@@ -200,6 +270,28 @@ fn the_password_of_a_collector_is_told_to_it_and_to_nobody_else() {
         let output = run(folder.path(), &["--otlp", &endpoint]).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains(&address.to_string()) && !told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
+fn a_token_goes_into_the_standard_variable_and_is_refused_in_the_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let tried = |endpoint: &str| {
+        let mut command = run(folder.path(), &["--otlp", endpoint]);
+        command.env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cret");
+        let output = command.env("REMOTEMEDIA_LOG", "trace").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = tried(&collector.endpoint);
+    assert!(code == Some(0) && !told.contains("s3cret"), "{told}");
+    let authorizations = collector.received().authorizations;
+    assert!(authorizations.len() >= 2, "{authorizations:?}");
+    assert!(authorizations.iter().all(|header| header == "Bearer s3cret"), "{authorizations:?}");
+    for sign in ["/?token=", "#"] {
+        let (code, told) = tried(&format!("{}{sign}s3cret", collector.endpoint));
+        assert!(told.contains("OTEL_EXPORTER_OTLP_HEADERS") && told.contains(&collector.endpoint), "{told}");
+        assert!(code == Some(2) && !told.contains("s3cret"), "{told}");
     }
 }
 

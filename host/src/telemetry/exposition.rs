@@ -223,6 +223,11 @@ fn queues(encoder: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<(), 
     )?;
     counters(
         encoder,
+        ("remotemedia_queue_interrupted_packets", "Packets discarded by interruptions", None),
+        each(|queue| queue.interrupted as f64),
+    )?;
+    counters(
+        encoder,
         ("remotemedia_queue_blocked", "Time that the producer waited for room", Some(Unit::Seconds)),
         each(|queue| queue.blocked_us / 1e6),
     )
@@ -245,6 +250,11 @@ fn pipeline(encoder: &mut DescriptorEncoder<'_>, metrics: &Metrics) -> Result<()
         encoder,
         ("remotemedia_pipeline_audio", "Audio that was fed", seconds.clone()),
         one(metrics.audio_seconds),
+    )?;
+    counters(
+        encoder,
+        ("remotemedia_pipeline_interruptions", "Interruptions that found something to interrupt", None),
+        one(metrics.interruptions as f64),
     )?;
     gauges(
         encoder,
@@ -311,17 +321,12 @@ fn by_name<'a, I: Iterator<Item = (&'a String, &'a u64)>>(
 }
 
 fn breakers(metrics: &Metrics) -> Vec<(Labels, f64)> {
-    let states = [
-        ("closed", BreakerState::Closed),
-        ("half_open", BreakerState::HalfOpen),
-        ("open", BreakerState::Open),
-    ];
     let mut all = Vec::new();
     for node in &metrics.node_metrics {
         let Some(now) = node.policies.breaker else { continue };
-        for (name, state) in states {
+        for state in BreakerState::ALL {
             let mut labels = labels_of(metrics, node);
-            labels.push(("state", name.to_owned()));
+            labels.push(("state", state.name().to_owned()));
             all.push((labels, if state == now { 1.0 } else { 0.0 }));
         }
     }

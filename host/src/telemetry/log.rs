@@ -145,18 +145,19 @@ fn is_bare(text: &str) -> bool {
     !text.is_empty() && !text.contains(|letter: char| matches!(letter, ' ' | '"') || letter.is_control())
 }
 
-/// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines; those
-/// that are not indented begin where messages do: none can pass for a line of the log of its own.
+/// What a terminal would obey is written out: what is logged may be a stranger's. Tabs stay, and so do lines; where one
+/// after the first is not indented, all of them begin where messages do: none can pass for a line of the log of its own.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let is_obeyed = |letter: char| letter.is_control() && letter != '\t';
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
+    let is_indented = text.split('\n').skip(1).all(|line| line.starts_with("  "));
+    let next_line = if is_indented { "\n" } else { NEXT_LINE };
     let mut shown = String::with_capacity(text.len() + 8);
-    for (at, letter) in text.char_indices() {
+    for letter in text.chars() {
         if letter == '\n' {
-            let is_indented = text[at + 1..].starts_with("  ");
-            shown.push_str(if is_indented { "\n" } else { NEXT_LINE });
+            shown.push_str(next_line);
         } else if is_obeyed(letter) {
             shown.extend(letter.escape_default());
         } else {
@@ -261,8 +262,10 @@ mod tests {
         assert_eq!(lines[1], r#"      and \u{8}on short="\u001b[2J" long="a \r\u{9b}1m\u{7f}\n""#);
     }
     #[test]
-    fn lines_that_are_indented_stay_where_they_are() {
+    fn lines_that_are_all_indented_stay_where_they_are_and_others_move_together() {
+        let lines = logged(LogFormat::Text, || tracing::warn!("two\n  below\n    it"));
+        assert_eq!(lines, [" WARN two", "  below", "    it"]);
         let lines = logged(LogFormat::Text, || tracing::warn!("two\n  below\n WARN forged\n\nend"));
-        assert_eq!(lines, [" WARN two", "  below", "       WARN forged", "      ", "      end"]);
+        assert_eq!(lines, [" WARN two", "        below", "       WARN forged", "      ", "      end"]);
     }
 }

@@ -56,9 +56,18 @@ impl Otlp {
                 without_secrets(endpoint, endpoint)
             ));
         }
+        let (endpoint, headers) = without_credentials(endpoint);
+        // The paths of OTLP are put behind it. What stands there may be a token, and is not repeated.
+        if let Some(at) = endpoint.find(['?', '#']) {
+            return Err(format!(
+                "the collector's address `{}` goes on after a `{}`, which OTLP has no place for: write the address \
+                 without it, and a token into the variable OTEL_EXPORTER_OTLP_HEADERS (authorization=Bearer%20...)",
+                &endpoint[..at],
+                &endpoint[at..=at],
+            ));
+        }
         // The crypto provider is one per process; that another one is installed already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (endpoint, headers) = without_credentials(endpoint);
         let failed = |error: &dyn Error| format!("cannot send to the collector {endpoint}: {error}");
         // Made on a thread of its own: this one may belong to somebody's asynchronous runtime, in which it must not be.
         let making = Builder::new().name("otlp-client".into()).spawn(|| Client::new(ANSWER_LIMIT));

@@ -3,7 +3,7 @@
 //! Counts are read when they are sent, not when they change.
 
 use opentelemetry::KeyValue;
-use remotemedia_engine::{Metrics, MetricsReader, NodeMetrics, QueueMetrics};
+use remotemedia_engine::{BreakerState, Metrics, MetricsReader, NodeMetrics, QueueMetrics};
 
 /// Values with their attributes.
 type Values<T> = Vec<(T, Vec<KeyValue>)>;
@@ -12,7 +12,7 @@ type Values<T> = Vec<(T, Vec<KeyValue>)>;
 type Counter<T> = (&'static str, &'static str, &'static str, fn(&Metrics) -> Values<T>);
 
 /// Counts, which only grow.
-const COUNTERS: [Counter<u64>; 9] = [
+const COUNTERS: [Counter<u64>; 11] = [
     ("remotemedia.node.calls", "{call}", "Calls of a node's process.", |metrics| {
         of_nodes(metrics, |node| node.execution_count)
     }),
@@ -34,6 +34,18 @@ const COUNTERS: [Counter<u64>; 9] = [
     ("remotemedia.node.skipped", "{packet}", "Packets that were left out.", |metrics| {
         of_nodes(metrics, |node| node.policies.skipped)
     }),
+    (
+        "remotemedia.queue.interrupted",
+        "{packet}",
+        "Packets in a queue that interruptions discarded.",
+        |metrics| of_queues(metrics, |queue| queue.interrupted),
+    ),
+    (
+        "remotemedia.pipeline.interruptions",
+        "{interruption}",
+        "Interruptions that found something to interrupt.",
+        |metrics| vec![(metrics.interruptions, of_pipeline(metrics))],
+    ),
     ("remotemedia.node.restarts", "{restart}", "How often a component was made anew.", |metrics| {
         of_nodes(metrics, |node| node.restarts)
     }),
@@ -49,16 +61,18 @@ const COUNTERS: [Counter<u64>; 9] = [
 ];
 
 /// Times and sizes, which only grow.
-const TIMES: [Counter<f64>; 3] = [
+const TIMES: [Counter<f64>; 5] = [
     ("remotemedia.node.busy", "s", "Time of all calls of a node together.", |metrics| {
         of_nodes(metrics, |node| node.total_duration_us / 1e6)
     }),
     ("remotemedia.node.gil_wait", "s", "Time that a Python node waited for the interpreter.", |metrics| {
-        let waits = metrics
-            .node_metrics
-            .iter()
-            .filter_map(|node| Some((node.gil_wait_us? / 1e6, of_node_attributes(metrics, node))));
-        waits.collect()
+        of_some_nodes(metrics, |node| Some(node.gil_wait_us? / 1e6))
+    }),
+    ("remotemedia.node.queue_wait", "s", "Time that packets waited in queues before a node.", |metrics| {
+        of_some_nodes(metrics, |node| Some(node.queue_wait.as_ref()?.total_us / 1e6))
+    }),
+    ("remotemedia.queue.blocked", "s", "Time that the producer waited for room in a queue.", |metrics| {
+        of_queues(metrics, |queue| queue.blocked_us / 1e6)
     }),
     (
         "remotemedia.pipeline.cpu.time",
@@ -69,7 +83,7 @@ const TIMES: [Counter<f64>; 3] = [
 ];
 
 /// What is as it is now.
-const GAUGES: [Counter<f64>; 5] = [
+const GAUGES: [Counter<f64>; 11] = [
     ("remotemedia.node.call.duration", "s", "Time of a call, by quantile.", |metrics| {
         let quantiles = metrics.node_metrics.iter().flat_map(|node| {
             let of_node = [
@@ -84,6 +98,26 @@ const GAUGES: [Counter<f64>; 5] = [
         });
         quantiles.collect()
     }),
+    ("remotemedia.node.breaker", "1", "1 for the state of a node's circuit, 0 for the others.", |metrics| {
+        let states = metrics.node_metrics.iter().filter_map(|node| Some((node, node.policies.breaker?)));
+        let all = states.flat_map(|(node, now)| {
+            BreakerState::ALL.map(|state| {
+                let attributes = of_node_attributes(metrics, node);
+                let value = if state == now { 1.0 } else { 0.0 };
+                (value, with(attributes, "remotemedia.breaker.state", state.name()))
+            })
+        });
+        all.collect()
+    }),
+    ("remotemedia.node.memory", "By", "Memory that a node holds.", |metrics| {
+        of_some_nodes(metrics, |node| Some(node.memory_bytes? as f64))
+    }),
+    ("remotemedia.node.peak_memory", "By", "The most memory that a node held.", |metrics| {
+        of_some_nodes(metrics, |node| Some(node.peak_memory_bytes? as f64))
+    }),
+    ("remotemedia.queue.waiting", "{packet}", "Packets that wait in a queue.", |metrics| {
+        of_queues(metrics, |queue| queue.waiting_packets as f64)
+    }),
     ("remotemedia.queue.high_water", "{packet}", "Most packets that ever waited in a queue.", |metrics| {
         of_queues(metrics, |queue| queue.high_water_packets as f64)
     }),
@@ -93,6 +127,15 @@ const GAUGES: [Counter<f64>; 5] = [
     ("remotemedia.pipeline.real_time_factor", "1", "Time taken by the time of the audio.", |metrics| {
         metrics.real_time_factor.map(|factor| (factor, of_pipeline(metrics))).into_iter().collect()
     }),
+    ("remotemedia.pipeline.metrics_overhead", "s", "What counting cost.", |metrics| {
+        vec![(metrics.metrics_overhead_us / 1e6, of_pipeline(metrics))]
+    }),
+    (
+        "remotemedia.process.threads_left_behind",
+        "{thread}",
+        "Threads in calls that no pipeline waits for any more.",
+        |metrics| vec![(metrics.threads_left_behind as f64, Vec::new())],
+    ),
     ("process.memory.usage", "By", "Resident memory of the process.", |metrics| {
         vec![(metrics.resident_memory_bytes as f64, Vec::new())]
     }),
@@ -157,6 +200,12 @@ fn with(mut attributes: Vec<KeyValue>, name: &'static str, value: impl Into<Stri
 
 fn of_nodes<T>(metrics: &Metrics, value: impl Fn(&NodeMetrics) -> T) -> Values<T> {
     metrics.node_metrics.iter().map(|node| (value(node), of_node_attributes(metrics, node))).collect()
+}
+
+/// The same of the nodes that have such a value.
+fn of_some_nodes<T>(metrics: &Metrics, value: impl Fn(&NodeMetrics) -> Option<T>) -> Values<T> {
+    let nodes = metrics.node_metrics.iter();
+    nodes.filter_map(|node| Some((value(node)?, of_node_attributes(metrics, node)))).collect()
 }
 
 /// One value for each name that a node counts by.

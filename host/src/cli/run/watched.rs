@@ -68,8 +68,12 @@ impl Watched {
         }
         if let Some(listener) = self.listener.take() {
             let server = listener.serve(pipeline.metrics_reader()).map_err(no_thread)?;
-            if !as_json {
-                console::tell(&format!("note: metrics at http://{}/metrics", server.address()));
+            let note = format!("metrics at http://{}/metrics", server.address());
+            if as_json {
+                // Standard error is for the log then; with port 0 nothing else tells where they are.
+                tracing::info!("{note}");
+            } else {
+                console::tell(&format!("note: {note}"));
             }
             self.prometheus = Some(server);
         }

@@ -132,8 +132,31 @@ mod tests {
         sum_ns as f64 / began.elapsed().as_nanos() as f64
     }
 
+    /// Runs `body` in up to three processes of their own: a process calibrates the counter once, and on a busy machine
+    /// badly where it was put aside meanwhile, which the engine finds out and these tests must not be about.
+    fn in_a_process_of_its_own(body: fn()) {
+        if std::env::args().any(|arg| arg == "--exact") {
+            return body();
+        }
+        let test = std::thread::current().name().unwrap().to_owned();
+        let told: Vec<_> = (0..3)
+            .map_while(|_| {
+                let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+                let done = again.args([&test, "--exact", "--nocapture"]).output().unwrap();
+                let told = String::from_utf8_lossy(&done.stdout).into_owned();
+                let passed = done.status.success() && told.contains("1 passed");
+                (!passed).then(|| told + &String::from_utf8_lossy(&done.stderr))
+            })
+            .collect();
+        assert!(told.len() < 3, "{}", told.concat());
+    }
+
     #[test]
     fn laps_leave_nothing_out_and_agree_with_the_systems_clock() {
+        in_a_process_of_its_own(laps_agree);
+    }
+
+    fn laps_agree() {
         // Not kept: which clock the other tests of this process use is not for this one to say.
         let counter: &'static Clock = Box::leak(Box::new(Clock::new()));
         for clock in [LapClock::Counter(counter), LapClock::System(Instant::now())] {
@@ -149,6 +172,10 @@ mod tests {
 
     #[test]
     fn a_counter_that_was_calibrated_well_agrees_and_a_wrong_one_does_not() {
+        in_a_process_of_its_own(only_the_right_one_agrees);
+    }
+
+    fn only_the_right_one_agrees() {
         // The process has one calibration; of several comparisons a busy machine does not spoil all.
         let calibrated = Clock::new();
         assert!((0..10).any(|_| agrees(&calibrated)));

@@ -120,15 +120,15 @@ impl Drop for Try<'_> {
 fn tell(id: &str, state: BreakerState) {
     match state {
         BreakerState::Closed => {
-            tracing::info!(target: "remotemedia::policy", node = id, breaker = "closed", "works again");
+            tracing::info!(target: "remotemedia::policy", node = id, breaker = state.name(), "works again");
         }
         BreakerState::HalfOpen => {
-            tracing::info!(target: "remotemedia::policy", node = id, breaker = "half_open", "one call tries");
+            tracing::info!(target: "remotemedia::policy", node = id, breaker = state.name(), "one call tries");
         }
         BreakerState::Open => tracing::warn!(
             target: "remotemedia::policy",
             node = id,
-            breaker = "open",
+            breaker = state.name(),
             "its circuit is open: calls are kept away for a while"
         ),
     }
