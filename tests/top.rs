@@ -311,3 +311,48 @@ fn top_says_that_a_run_has_vanished_or_finished() {
         assert!(after.contains(expected), "it says so on the restored screen: {after}");
     }
 }
+
+/// `top` in a pseudo-terminal that is taken away while it shows something, with `SIGHUP` as it is or ignored, as
+/// `nohup` does: whether it ended within some seconds.
+const TERMINAL_GOES: &str = r#"
+import fcntl, os, pty, signal, struct, sys, termios, time
+child, screen = pty.fork()
+if child == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 150, 0, 0))
+    if sys.argv[1] == 'ignored':
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.execvp(sys.argv[2], sys.argv[2:])
+drawn = b''
+while b'times' not in drawn:
+    drawn += os.read(screen, 4096)
+os.close(screen)
+until = time.monotonic() + 30
+while time.monotonic() < until:
+    if os.waitpid(child, os.WNOHANG)[0]:
+        sys.exit(0)
+    time.sleep(0.05)
+os.kill(child, signal.SIGKILL)
+sys.exit('it goes on without its terminal')
+"#;
+
+#[test]
+fn top_ends_when_its_terminal_is_gone() {
+    for hang_up in ["heard", "ignored"] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::start(folder.path(), "--inspect");
+        let top = command(&["top", "--interval-ms", "60000"]);
+        let done: Done = Command::new("timeout")
+            .arg("60")
+            .arg(repository().join(".venv/bin/python"))
+            .args(["-c", TERMINAL_GOES, hang_up])
+            .arg(top.get_program())
+            .args(top.get_args())
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .env("TERM", "xterm")
+            .output()
+            .expect("run .ci/python-env.sh first")
+            .into();
+        assert_eq!(done.code, 0, "SIGHUP {hang_up}: {}", done.stderr);
+        assert_eq!(run.finish().code, 0);
+    }
+}

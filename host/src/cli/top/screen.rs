@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
 use super::view::{Sort, View};
 use crate::cli::console;
@@ -17,6 +18,10 @@ use crate::telemetry::inspect_client::InspectClient;
 
 /// How long a signal may wait.
 const SIGNAL_PAUSE: Duration = Duration::from_millis(100);
+/// Read from the keyboard at a time: keys in one burst of a paste.
+const MOST_TYPED_BYTES: usize = 1_024;
+const CONTROL_C: u8 = 3;
+const ESCAPE: u8 = 0x1b;
 
 /// Looks until a key or a signal says to stop.
 pub fn show(
@@ -36,6 +41,8 @@ pub fn show(
     for signal in [SIGTERM, SIGHUP, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&told_to_stop)).map_err(failed)?;
     }
+    let resized = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGWINCH, Arc::clone(&resized)).map_err(failed)?;
     let mut terminal = ratatui::try_init().map_err(failed)?;
     let view = View {
         now: first,
@@ -46,7 +53,7 @@ pub fn show(
         color: !no_color,
         over: None,
     };
-    let mut screen = Screen { client, view, interval, told_to_stop };
+    let mut screen = Screen { client, view, interval, told_to_stop, resized };
     let shown = screen.run(&mut terminal);
     let restored = ratatui::try_restore();
     shown.and(restored).map_err(failed)?;
@@ -56,11 +63,36 @@ pub fn show(
     Ok(())
 }
 
+/// What was typed within `limit`, in the bytes that a terminal sends; `None` when the terminal was closed. Read by the
+/// system's own means: the library that draws would read the end of a closed terminal again and again, for ever.
+fn typed(limit: Duration) -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    let mut keyboard = [PollFd::new(&stdin, PollFlags::IN)];
+    let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+    match poll(&mut keyboard, Some(&limit)) {
+        // A signal: the caller looks which one.
+        Ok(0) | Err(Errno::INTR) => return Ok(Some(Vec::new())),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut bytes = vec![0; MOST_TYPED_BYTES];
+    match rustix::io::read(&stdin, &mut bytes) {
+        Ok(0) | Err(Errno::IO) => Ok(None),
+        Ok(read) => {
+            bytes.truncate(read);
+            Ok(Some(bytes))
+        }
+        Err(Errno::INTR) => Ok(Some(Vec::new())),
+        Err(error) => Err(error.into()),
+    }
+}
+
 struct Screen {
     client: InspectClient,
     view: View,
     interval: Duration,
     told_to_stop: Arc<AtomicBool>,
+    resized: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -74,22 +106,16 @@ impl Screen {
                     return Ok(());
                 }
                 let pause = next_look.saturating_duration_since(Instant::now());
-                if !event::poll(pause.min(SIGNAL_PAUSE))? {
-                    if pause <= SIGNAL_PAUSE {
-                        break;
-                    }
-                    continue;
+                let Some(keys) = typed(pause.min(SIGNAL_PAUSE))? else { return Ok(()) };
+                let is_resized = self.resized.swap(false, Ordering::Relaxed);
+                if self.press(&keys) {
+                    return Ok(());
                 }
-                match event::read()? {
-                    Event::Key(key) if key.kind != KeyEventKind::Release => {
-                        if self.press(key) {
-                            return Ok(());
-                        }
-                    }
-                    Event::Resize(..) => {}
-                    _ => continue,
+                if is_resized || !keys.is_empty() {
+                    terminal.draw(|frame| self.view.draw(frame))?;
+                } else if pause <= SIGNAL_PAUSE {
+                    break;
                 }
-                terminal.draw(|frame| self.view.draw(frame))?;
             }
             next_look = Instant::now() + self.interval;
             if !self.view.paused && self.view.over.is_none() {
@@ -98,17 +124,24 @@ impl Screen {
         }
     }
 
-    /// True when the key ends it.
-    fn press(&mut self, key: KeyEvent) -> bool {
+    /// True when one of the keys ends it.
+    fn press(&mut self, keys: &[u8]) -> bool {
         let view = &mut self.view;
-        match key.code {
-            KeyCode::Char('q') => return true,
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return true,
-            KeyCode::Char('s') => view.sort = view.sort.next(),
-            KeyCode::Char('p' | ' ') => view.paused = !view.paused,
-            KeyCode::Char('?' | 'h') => view.help = !view.help,
-            KeyCode::Esc => view.help = false,
-            _ => {}
+        match keys {
+            [ESCAPE] => view.help = false,
+            // An arrow, a function key: none of them does anything.
+            [ESCAPE, ..] => {}
+            _ => {
+                for key in keys {
+                    match key {
+                        b'q' | &CONTROL_C => return true,
+                        b's' => view.sort = view.sort.next(),
+                        b'p' | b' ' => view.paused = !view.paused,
+                        b'?' | b'h' => view.help = !view.help,
+                        _ => {}
+                    }
+                }
+            }
         }
         false
     }
