@@ -85,8 +85,14 @@ impl OutputFile {
     /// # Errors
     /// As [`OutputFile::create`].
     pub fn check(target: &Path) -> Result<(), MediaError> {
-        let is_file_or_folder = |metadata: fs::Metadata| metadata.is_file() || metadata.is_dir();
-        if fs::metadata(target).map_or(true, is_file_or_folder) {
+        let found = fs::metadata(target);
+        if found.as_ref().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Ok(());
+        }
+        let through_links = fs::canonicalize(target).unwrap_or_else(|_| target.to_path_buf());
+        let is_folder = found.is_ok_and(|found| found.is_dir());
+        // Without a name nothing is left even if the process is killed here. Why it cannot be, the usual way tells.
+        if is_folder || nameless_file(folder_of(&through_links)).is_err() {
             Self::create(target)?;
         }
         Ok(())
@@ -134,6 +140,19 @@ fn folder_of(target: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// A file in `folder` that is gone when it is closed. Not every system has such.
+fn nameless_file(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed());
+    }
+    // Elsewhere: a folder cannot be opened for writing.
+    options.open(folder)
 }
 
 fn hidden_file(folder: &Path, part: Option<&str>) -> io::Result<NamedTempFile> {
@@ -215,6 +234,19 @@ mod tests {
         file.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"whole");
         assert_eq!(names(folder.path()), ["out.wav"]);
+    }
+
+    /// A process that is killed while it tries leaves no file, because there never is one with a name.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn trying_whether_a_file_can_be_begun_changes_nothing_in_the_folder() {
+        use std::time::SystemTime;
+        let folder = tempfile::tempdir().unwrap();
+        File::open(folder.path()).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        OutputFile::check(&folder.path().join("out.wav")).unwrap();
+        assert_eq!(fs::metadata(folder.path()).unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+        assert!(OutputFile::check(&folder.path().join("none/out.wav")).is_err());
+        assert!(OutputFile::check(folder.path()).is_err());
     }
 
     #[test]
